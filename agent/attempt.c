@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "attempt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "clock_qb.h"
+#include "log_qb.h"
+#include "mover_proc.h"
+#include "net_announce.h"
+#include "report.h"
+#include "requests.h"
+#include "slots.h"
+#include "text.h"
+
+#define PROGRESS_MS 1000u
+/* A destination without a free slot is asked again this much later. */
+#define REQUEUE_MS 1000u
+
+struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source)
+{
+    struct xf_attempt *at = calloc(1, sizeof(*at));
+
+    if (at == NULL) {
+        abort();
+    }
+    xf_attempt_free(dom);
+    at->source = source;
+    at->started_ms = xf_now_ms();
+    xf_now_iso(at->started, sizeof(at->started));
+    at->order = ++dom->agent->next_order;
+    dom->attempt = at;
+    dom->refusal[0] = '\0';
+    return at;
+}
+
+void xf_attempt_free(struct xf_domain *dom)
+{
+    struct xf_attempt *at = dom->attempt;
+
+    if (at == NULL) {
+        return;
+    }
+    xf_attempt_net_stop(at);
+    if (at->waiter != NULL) {
+        xf_answer(at->waiter, XF_REASON_INTERNAL, "", NULL);
+    }
+    free(at->config);
+    free(at);
+    dom->attempt = NULL;
+}
+
+/* ---- payloads ---- */
+
+json_t *xf_attempt_intent(struct xf_domain *dom)
+{
+    const struct xf_attempt *at = dom->attempt;
+
+    return json_pack("{s:s,s:I,s:s,s:b,s:I}", "name", dom->name, "memory_mib",
+                     (json_int_t)dom->memory_mib, "config",
+                     at != NULL && at->config != NULL ? at->config : "", "cold",
+                     at != NULL && at->options.cold, "max_time_s",
+                     (json_int_t)(at != NULL ? at->max_time_s : 0));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
+/* D: an INTENT to here. What it carries is judged by PREPARE. */
+static void take_intent(struct xf_domain *dom, const struct xf_msg *msg, const json_t *body)
+{
+    struct xf_agent *agent = dom->agent;
+    struct xf_attempt *at;
+    const char *config = text_of(body, "config");
+    char err[200] = "";
+
+    if (msg->dst.id != agent->cluster.node[agent->cluster.self.i].id ||
+        msg->from.id != msg->src.id || xf_core_holds(&dom->core)) {
+        return;
+    }
+    at = xf_attempt_new(dom, false);
+    at->id = msg->id;
+    at->dst = agent->cluster.self;
+    at->options.cold = json_is_true(json_object_get(body, "cold"));
+    xf_text_copy(at->address, sizeof(at->address),
+                 agent->settings.migration_address[0] != '\0' ? agent->settings.migration_address
+                                                              : xf_peer_self(agent)->address);
+    at->config = strdup(config);
+    if (at->config == NULL) {
+        abort();
+    }
+    if (strlen(config) >= XF_CONFIG_SIZE_MAX) {
+        xf_text_copy(at->failure, sizeof(at->failure), "its configuration is too long");
+    } else if (agent->hyper_ops->needs(config, &at->needs, err, sizeof(err)) != 0) {
+        snprintf(at->failure, sizeof(at->failure), "its configuration: %.200s", err);
+    } else {
+        at->needs_known = true;
+        if (at->needs.name[0] == '\0') {
+            xf_text_copy(at->needs.name, sizeof(at->needs.name), text_of(body, "name"));
+        }
+    }
+}
+
+static void take_offer(struct xf_domain *dom, const json_t *body)
+{
+    struct xf_attempt *at = dom->attempt;
+    json_int_t port = json_integer_value(json_object_get(body, "port"));
+
+    if (at != NULL && at->source && port > 0 && port <= UINT16_MAX) {
+        xf_text_copy(at->address, sizeof(at->address), text_of(body, "address"));
+        at->port = (uint16_t)port;
+    }
+}
+
+static uint32_t take_time(const uint8_t *payload, uint32_t size)
+{
+    struct xf_get get = { .buf = payload, .size = size };
+    uint32_t us = size == 4 ? xf_get_u32(&get) : 0;
+
+    return us;
+}
+
+size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4])
+{
+    struct xf_put put = { .buf = buf, .size = 4 };
+
+    xf_put_u32(&put, us);
+    return put.len;
+}
+
+static void take_json(struct xf_domain *dom, const struct xf_msg *msg, const uint8_t *payload,
+                      uint32_t size)
+{
+    json_t *body = json_loadb((const char *)payload, size, 0, NULL);
+    json_int_t memory = json_integer_value(json_object_get(body, "memory_mib"));
+
+    if (msg->type == XF_MSG_OFFER) {
+        take_offer(dom, body);
+    } else if (msg->copy != XF_COPY_NONE || msg->type != XF_MSG_COPY || dom->name[0] == '\0') {
+        const char *name = text_of(body, "name");
+
+        if (strlen(name) < XF_NAME_SIZE && xf_text_name_ok(name, strlen(name) + 1)) {
+            xf_domain_learn(dom, name, memory > 0 && memory < UINT32_MAX ? (uint32_t)memory : 0);
+        }
+        if (msg->type == XF_MSG_INTENT) {
+            take_intent(dom, msg, body);
+        }
+    }
+    json_decref(body);
+}
+
+/* Called before the core sees the message. */
+void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg, const uint8_t *payload,
+                             uint32_t size)
+{
+    struct xf_attempt *at = dom->attempt;
+    bool mine = at != NULL && at->source && xf_migid_cmp(&msg->id, &dom->core.id) == 0;
+
+    switch ((enum xf_msg_type)msg->type) {
+    case XF_MSG_INTENT:
+    case XF_MSG_OFFER:
+    case XF_MSG_COPY:
+    case XF_MSG_START:
+        take_json(dom, msg, payload, size);
+        return;
+    case XF_MSG_REFUSE:
+        if (mine) {
+            snprintf(dom->refusal, sizeof(dom->refusal), "%.*s", (int)size, (const char *)payload);
+        }
+        return;
+    case XF_MSG_READY:
+        if (mine && at->ready_us == 0) {
+            at->ready_us = xf_now_us();
+            at->build_us = take_time(payload, size);
+        }
+        return;
+    case XF_MSG_RUNNING:
+        if (mine && at->running_us == 0) {
+            at->running_us = xf_now_us();
+            at->unpause_us = take_time(payload, size);
+        }
+        return;
+    case XF_MSG_NONE:
+    case XF_MSG_HELLO:
+    case XF_MSG_COMMIT:
+    case XF_MSG_ABORT:
+    case XF_MSG_ABORTED:
+    case XF_MSG_UNDO:
+    case XF_MSG_NOCOPY:
+    case XF_MSG_ASK:
+    case XF_MSG_PROMISE:
+    case XF_MSG_SUPERSEDED:
+    case XF_MSG_DONE:
+    case XF_N_MSGS:
+        return;
+    }
+}
+
+/* ---- the mover's words ---- */
+
+static void grant_switch(struct xf_domain *dom, uint64_t now_ms)
+{
+    struct xf_attempt *at = dom->attempt;
+
+    if (dom->mover != NULL && xf_slots_may_switch(dom, now_ms)) {
+        at->wants_switch = false;
+        at->switched_ms = now_ms;
+        xf_mover_tell(dom->mover, XF_LINK_SWITCH);
+        xf_report_progress(dom, true);
+    }
+}
+
+static void take_round(struct xf_attempt *at, const struct xf_round *round)
+{
+    if (at->n_rounds < XF_ATTEMPT_ROUNDS_MAX) {
+        at->n_rounds++;
+    }
+    at->rounds[at->n_rounds - 1] = *round;
+}
+
+void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg)
+{
+    struct xf_attempt *at = dom->attempt;
+    uint64_t now_us = xf_now_us();
+
+    if (at == NULL) {
+        return;
+    }
+    switch ((enum xf_link_type)msg->type) {
+    case XF_LINK_LISTENING:
+        at->port = msg->port;
+        return;
+    case XF_LINK_ROUND:
+        take_round(at, &msg->round);
+        return;
+    case XF_LINK_WANT_SWITCH:
+        at->wants_switch = true;
+        grant_switch(dom, now_us / 1000u);
+        return;
+    case XF_LINK_SUSPENDED:
+        at->suspended_us = now_us;
+        /* A better figure comes with the totals, if the mover lives to send them. */
+        if (at->switched_ms != 0 && at->totals.suspend_us == 0) {
+            at->totals.suspend_us = now_us - at->switched_ms * 1000u;
+        }
+        return;
+    case XF_LINK_WANT_END:
+        at->want_end_us = now_us;
+        return;
+    case XF_LINK_COMPLETE:
+        at->build_us = msg->totals.build_us < UINT32_MAX ? (uint32_t)msg->totals.build_us
+                                                         : UINT32_MAX;
+        at->totals = msg->totals;
+        at->finished = true;
+        return;
+    case XF_LINK_FINISHED:
+        at->totals = msg->totals;
+        at->finished = true;
+        return;
+    case XF_LINK_FAILED:
+        at->finished = true;
+        xf_text_copy(at->failure, sizeof(at->failure), msg->text);
+        return;
+    case XF_LINK_CONNECTED:
+    case XF_LINK_SEND:
+    case XF_LINK_RECEIVE:
+    case XF_LINK_SWITCH:
+    case XF_LINK_GRANT:
+    case XF_LINK_CANCEL:
+    case XF_N_LINKS:
+        return;
+    }
+}
+
+/* ---- as it goes on ---- */
+
+/* A party tells where it stands; D only when S is not there to do so. */
+static bool tells(const struct xf_domain *dom)
+{
+    const struct xf_core *core = &dom->core;
+
+    if (!xf_core_busy(core) || core->state == XF_ST_STARTING) {
+        return false;
+    }
+    return core->src.i == dom->agent->cluster.self.i ||
+           (core->src.i < XF_NODES_MAX && !dom->agent->peer[core->src.i].member);
+}
+
+static void log_doubt(const struct xf_domain *dom)
+{
+    json_t *m = xf_report_migration((struct xf_domain *)(uintptr_t)dom);
+
+    xf_domain_log(dom, LOG_NOTICE, "in doubt; missing: %s",
+                  json_string_value(json_object_get(m, "missing")));
+    json_decref(m);
+}
+
+static void announce_arrival(struct xf_domain *dom)
+{
+    struct xf_agent *agent = dom->agent;
+
+    if (dom->attempt != NULL && dom->attempt->announce != NULL) {
+        xf_announce_fire(dom->attempt->announce);
+    }
+    agent->hyper_ops->rename(agent->hyper, xf_op_cookie_new(dom, XF_OP_NONE), &dom->uuid,
+                             XF_VARIANT_PLAIN);
+    xf_domain_log(dom, LOG_NOTICE, "runs here, arrived from %s",
+                  xf_peer_slot_name(agent, dom->core.src));
+    xf_op_release(dom);
+}
+
+static void state_changed(struct xf_domain *dom, const struct xf_core *before)
+{
+    struct xf_attempt *at = dom->attempt;
+    enum xf_state now = (enum xf_state)dom->core.state;
+
+    dom->agent->hello_wanted = dom->agent->hello_wanted || xf_core_busy(before);
+    if (now == XF_ST_HOME && before->state == XF_ST_D_UNPAUSE) {
+        announce_arrival(dom);
+    } else if (now == XF_ST_S_INTENT) {
+        xf_domain_log(dom, LOG_NOTICE, "begins to move to %s",
+                      xf_peer_slot_name(dom->agent, dom->core.dst));
+    } else if (now == XF_ST_S_COMMIT && at != NULL) {
+        at->commit_us = xf_now_us();
+        if (at->watch != NULL) {
+            xf_watch_start(at->watch);
+        }
+    } else if (now == XF_ST_S_RESUME && before->state != XF_ST_IDLE) {
+        xf_domain_log(dom, LOG_WARNING, "is kept here: %s", xf_reason_sentence(dom->core.reason));
+    } else if (now == XF_ST_S_WON || now == XF_ST_D_WON) {
+        xf_domain_log(dom, LOG_NOTICE, "the observers' promises decided for this node");
+    }
+    if (!tells(dom)) {
+        return;
+    }
+    /* In the pause the group carries the protocol alone; who watches here sees it all the same. */
+    xf_report_progress(dom, now != XF_ST_S_SUSP && now != XF_ST_S_END && now != XF_ST_S_COMMIT);
+    if (at != NULL) {
+        at->progress_ms = xf_now_ms();
+    }
+}
+
+void xf_attempt_stepped(struct xf_domain *dom, const struct xf_event *event,
+                        const struct xf_core *before)
+{
+    struct xf_attempt *at = dom->attempt;
+    bool doubt = xf_core_in_doubt(&dom->core);
+
+    (void)event;
+    if (dom->core.state == XF_ST_D_UNPAUSE) {
+        return; /* H12: until RUNNING is sent there is nothing more urgent */
+    }
+    if (dom->core.state != before->state) {
+        state_changed(dom, before);
+    }
+    if (doubt && !xf_core_in_doubt(before)) {
+        log_doubt(dom);
+        xf_report_progress(dom, true);
+    }
+    /* Another migration, or none, is what the record is about now. */
+    if (at != NULL && !at->source && !at->ended && !xf_core_busy(&dom->core) &&
+        xf_core_busy(before)) {
+        xf_attempt_end(dom, (enum xf_reason)dom->core.reason);
+    }
+}
+
+static void check_limit(struct xf_domain *dom, uint64_t now_ms)
+{
+    struct xf_attempt *at = dom->attempt;
+    struct xf_event event = { .type = XF_EV_CANCEL, .reason = XF_REASON_MAX_TIME };
+
+    if (at->max_time_s == 0 || at->limit_hit || now_ms < at->started_ms + at->max_time_s * 1000u) {
+        return;
+    }
+    at->limit_hit = true;
+    if (at->queued) {
+        xf_attempt_refuse(dom, XF_REASON_MAX_TIME, "");
+    } else if (dom->core.state == XF_ST_S_MARK || dom->core.state == XF_ST_S_INTENT ||
+               dom->core.state == XF_ST_S_COPY) {
+        xf_domain_event(dom, &event); /* once it is paused, going on is the shorter way */
+    }
+}
+
+void xf_attempt_tick(struct xf_domain *dom, uint64_t now_ms)
+{
+    struct xf_attempt *at = dom->attempt;
+
+    if (at == NULL) {
+        return;
+    }
+    if (at->ended && now_ms >= at->report_at_ms) {
+        xf_attempt_end(dom, at->end_reason);
+        return;
+    }
+    if (at->ended) {
+        return;
+    }
+    if (at->wants_switch) {
+        grant_switch(dom, now_ms);
+    }
+    if (now_ms >= at->progress_ms + PROGRESS_MS && (at->queued || tells(dom))) {
+        at->progress_ms = now_ms;
+        xf_report_progress(dom, true);
+    }
+    if (at->source) {
+        check_limit(dom, now_ms);
+    }
+}
+
+/* ---- the end ---- */
+
+void xf_attempt_refuse(struct xf_domain *dom, enum xf_reason reason, const char *text)
+{
+    struct xf_attempt *at = dom->attempt;
+
+    if (at->waiter != NULL) {
+        xf_answer(at->waiter, reason, text, NULL);
+        at->waiter = NULL;
+    }
+    xf_attempt_free(dom);
+}
+
+static bool requeue(struct xf_domain *dom)
+{
+    struct xf_attempt *at = dom->attempt;
+
+    if (!at->source || !at->may_queue || at->end_reason != XF_REASON_NO_SLOT) {
+        return false;
+    }
+    at->ended = false;
+    at->queued = true;
+    at->end_reason = XF_REASON_OK;
+    dom->refusal[0] = '\0';
+    dom->agent->slots_at_ms = xf_now_ms() + REQUEUE_MS;
+    return true;
+}
+
+/* An attempt whose beginning an earlier agent saw: what the record knows is reported. */
+static void make_up(struct xf_domain *dom)
+{
+    struct xf_attempt *at = xf_attempt_new(dom, dom->core.src.i == dom->agent->cluster.self.i);
+
+    at->id = dom->core.id;
+    at->dst = dom->core.dst;
+}
+
+static bool network_is_awaited(const struct xf_attempt *at, uint64_t now_ms)
+{
+    return at->watch != NULL && at->running_us != 0 && at->seen_us == 0 &&
+           now_ms < at->report_at_ms;
+}
+
+static bool reports(const struct xf_domain *dom)
+{
+    const struct xf_attempt *at = dom->attempt;
+    struct xf_slot src = xf_cluster_slot(&dom->agent->cluster, at->id.src);
+
+    if (at->id.epoch == 0) {
+        return false;
+    }
+    /* Where S is gone, D speaks for both. */
+    return at->source || (src.i < XF_NODES_MAX && !dom->agent->peer[src.i].member);
+}
+
+/* Called with the core's REPORT, and again while the old host waits to see the MAC. */
+void xf_attempt_end(struct xf_domain *dom, enum xf_reason reason)
+{
+    struct xf_attempt *at = dom->attempt;
+    uint64_t now_ms = xf_now_ms();
+
+    if (at == NULL) {
+        make_up(dom);
+        at = dom->attempt;
+    }
+    if (!at->ended) {
+        at->ended = true;
+        at->end_reason = reason;
+        at->end_outcome = dom->core.outcome;
+        at->ended_ms = now_ms;
+        at->report_at_ms = now_ms + XF_NETWORK_WAIT_MS;
+        dom->agent->slots_at_ms = 0;
+        if (!at->source) {
+            xf_op_release(dom);
+        }
+    }
+    if (network_is_awaited(at, now_ms) || requeue(dom)) {
+        return;
+    }
+    if (reports(dom)) {
+        xf_report_publish(dom, xf_report_end(dom));
+    } else if (at->end_outcome != XF_OUT_RAN) {
+        xf_domain_log(dom, LOG_NOTICE, "does not come: %s", xf_reason_sentence(reason));
+    }
+    at->waiter = NULL;
+    if (at->announce == NULL || !xf_announce_busy(at->announce)) {
+        xf_attempt_free(dom);
+    } else {
+        at->report_at_ms = UINT64_MAX; /* kept for the announcements alone */
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One migration as far as the protocol does not care: what was asked for, what was measured, which
+ * processes and sockets serve it, who waits for its end. The protocol would end well without it.
+ */
+#ifndef XF_ATTEMPT_H
+#define XF_ATTEMPT_H
+
+#include <jansson.h>
+
+#include "agent.h"
+#include "announce.h"
+#include "link.h"
+
+/* A report with so many rounds still fits into one part of a reply. */
+#define XF_ATTEMPT_ROUNDS_MAX 96u
+/* How long a report waits for the old host to see the MAC from outside. */
+#define XF_NETWORK_WAIT_MS 1500u
+/* One switch-over at a time on a node, but none waits longer than this for another's. */
+#define XF_SWITCH_WAIT_MS 10000u
+
+struct xf_announce;
+struct xf_learn;
+struct xf_watch;
+
+struct xf_attempt {
+    bool source;
+    struct xf_slot dst;
+    struct xf_migid id; /* epoch 0 while queued */
+    bool queued;
+    bool may_queue;
+    uint64_t order; /* of acceptance */
+    struct xf_move_options options;
+    uint64_t started_ms;
+    char started[32];
+    char address[XF_ADDRESS_SIZE]; /* of the offer */
+    uint16_t port;
+    char *config;
+    struct xf_dom_needs needs;
+    bool needs_known;
+    char failure[256]; /* the mover's words */
+
+    uint32_t n_rounds;
+    struct xf_round rounds[XF_ATTEMPT_ROUNDS_MAX]; /* the last one is overwritten when there are more */
+    struct xf_link_totals totals;
+    uint64_t suspended_us; /* all monotonic; 0: not yet */
+    uint64_t want_end_us;
+    uint64_t ready_us;
+    uint64_t commit_us;
+    uint64_t running_us;
+    uint64_t seen_us;
+    uint64_t unpause_began_us;
+    uint32_t build_us;   /* D's, from READY */
+    uint32_t unpause_us; /* D's, from RUNNING */
+    bool ready_sent;
+    bool wants_switch;
+    uint64_t switched_ms; /* 0: not yet */
+    bool finished;        /* the mover said all that it had to say */
+
+    uint64_t progress_ms; /* when the last one was sent */
+    uint8_t shown_state;  /* enum xf_state it was sent in */
+    bool shown_doubt;
+    uint32_t max_time_s;
+    bool limit_hit;
+    bool ended; /* reported by the core; the report waits for the network */
+    enum xf_reason end_reason;
+    uint8_t end_outcome;
+    uint64_t ended_ms;
+    uint64_t report_at_ms;
+
+    struct xf_learn *learn;
+    struct xf_watch *watch;
+    struct xf_announce *announce;
+    struct xf_addresses addresses_sent;
+
+    struct xf_asker *waiter;
+};
+
+/* S: accepted or queued. D: INTENT came. Replaces the one that is there. */
+struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source);
+void xf_attempt_free(struct xf_domain *dom); /* when there is one */
+
+/* Payloads of DOMAIN frames, docs/wire.md. */
+json_t *xf_attempt_intent(struct xf_domain *dom);
+void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg, const uint8_t *payload,
+                             uint32_t size);
+/* READY's and RUNNING's payload: one number in buf. Returns its size. */
+size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4]);
+
+/* What the mover said. */
+void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg);
+/* An event was stepped: what has changed for those who watch? */
+void xf_attempt_stepped(struct xf_domain *dom, const struct xf_event *event,
+                        const struct xf_core *before);
+void xf_attempt_tick(struct xf_domain *dom, uint64_t now_ms);
+/* The core reported the end. */
+void xf_attempt_end(struct xf_domain *dom, enum xf_reason reason);
+/* Refused, or cancelled in the queue, before the core knew of it: the waiter is told, nothing else. */
+void xf_attempt_refuse(struct xf_domain *dom, enum xf_reason reason, const char *text);
+
+/* attempt_net.c: the address hand-over of one attempt. */
+void xf_attempt_net_source(struct xf_domain *dom); /* with the transfer */
+void xf_attempt_net_dest(struct xf_domain *dom);   /* in PREPARE */
+void xf_attempt_net_stop(struct xf_attempt *at);
+/* New addresses since the last call, encoded in hexadecimal; NULL: none. */
+json_t *xf_attempt_net_addresses(struct xf_attempt *at);
+void xf_attempt_net_learned(struct xf_attempt *at, const char *hex);
+
+#endif

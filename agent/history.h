@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reports of past moves: the newest in memory, all of them one JSON text a line in history.jsonl,
+ * the half before in history.jsonl.1. Writing is the writer process's.
+ */
+#ifndef XF_HISTORY_H
+#define XF_HISTORY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct xf_history;
+
+/* Reads what is there; lines that are no report are left out. */
+struct xf_history *xf_history_open(const char *dir, uint32_t max);
+void xf_history_close(struct xf_history *history); /* takes NULL */
+/* Takes a reference. False: a report of that domain's migration is there already. */
+bool xf_history_add(struct xf_history *history, json_t *report);
+/* Newest first; NULL behind the last one. Borrowed. */
+json_t *xf_history_get(const struct xf_history *history, uint32_t i);
+
+/* In the writer process: 0 or negative errno. */
+int xf_history_append(const char *dir, const char *line, uint32_t max);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The moving of bytes. Who may connect is in channel_open.c.
+ *
+ * GnuTLS would take one system call to send a record of 16 KiB and two to receive it. The batches
+ * here take one for many records; what that saves is more than the hashing of the pages costs.
+ */
+#include "config.h"
+
+#include "channel_impl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* A slice of sleep while the rate limit forbids sending. */
+#define RATE_SLICE_MS 5
+/* The bucket holds what may be sent in so many slices: enough to stay on rate when woken late. */
+#define RATE_SLICES 8u
+#define RATE_BUCKET_MIN 16384.0
+
+/* How much of size may leave now; 0: wait a slice. */
+static size_t rate_take(struct xf_channel *ch, size_t size)
+{
+    uint64_t now = xf_mono_us();
+    double per_us = (double)ch->rate_kibps * 1024.0 / 1e6;
+    double depth = per_us * 1000.0 * RATE_SLICE_MS * RATE_SLICES;
+
+    if (ch->rate_kibps == 0) {
+        return size;
+    }
+    depth = depth > RATE_BUCKET_MIN ? depth : RATE_BUCKET_MIN;
+    ch->bucket += per_us * (double)(now - ch->bucket_us);
+    ch->bucket_us = now;
+    if (ch->bucket > depth) {
+        ch->bucket = depth;
+    }
+    if (ch->bucket < 1.0) {
+        return 0;
+    }
+    return (double)size < ch->bucket ? size : (size_t)ch->bucket;
+}
+
+/* Empties the batch into the socket. */
+static int drain(struct xf_channel *ch, bool more)
+{
+    size_t at = 0;
+
+    while (at < ch->out_size) {
+        size_t want = rate_take(ch, ch->out_size - at);
+        ssize_t n = -1;
+        int rc;
+
+        if (want > 0) {
+            n = send(ch->fd, ch->out + at, want, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+            if (n < 0 && errno != EAGAIN && errno != EINTR) {
+                return errno == EPIPE ? -ECONNRESET : -errno;
+            }
+        }
+        if (n > 0) {
+            at += (size_t)n;
+            ch->bucket -= (double)n;
+            atomic_fetch_add_explicit(&ch->sent, (uint64_t)n, memory_order_relaxed);
+            atomic_store_explicit(ch->progress_us, xf_mono_us(), memory_order_relaxed);
+            continue;
+        }
+        rc = want > 0 ? xf_wait_fd(ch->fd, POLLOUT, ch->stop_fd, -1)
+                      : xf_wait_fd(-1, 0, ch->stop_fd, RATE_SLICE_MS);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    ch->out_size = 0;
+    return 0;
+}
+
+/* GnuTLS hands over whole records; they wait for company. */
+ssize_t xf_channel_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int n)
+{
+    struct xf_channel *ch = ptr;
+    size_t total = 0;
+
+    for (int i = 0; i < n; i++) {
+        size_t done = 0;
+
+        while (done < iov[i].iov_len) {
+            size_t room = XF_CHANNEL_BATCH - ch->out_size;
+            size_t part = iov[i].iov_len - done < room ? iov[i].iov_len - done : room;
+
+            memcpy(ch->out + ch->out_size, (const uint8_t *)iov[i].iov_base + done, part);
+            ch->out_size += part;
+            done += part;
+            if (ch->out_size == XF_CHANNEL_BATCH) {
+                ch->send_error = drain(ch, true);
+                if (ch->send_error < 0) {
+                    gnutls_transport_set_errno(ch->session, EIO);
+                    return -1;
+                }
+            }
+        }
+        total += done;
+    }
+    return (ssize_t)total;
+}
+
+ssize_t xf_channel_pull(gnutls_transport_ptr_t ptr, void *buf, size_t size)
+{
+    struct xf_channel *ch = ptr;
+    size_t part;
+
+    if (ch->in_at == ch->in_size) {
+        ssize_t n = recv(ch->fd, ch->in, XF_CHANNEL_BATCH, MSG_DONTWAIT);
+
+        if (n <= 0) {
+            ch->in_closed = n == 0;
+            gnutls_transport_set_errno(ch->session, n < 0 ? errno : 0);
+            return n;
+        }
+        ch->in_at = 0;
+        ch->in_size = (size_t)n;
+        atomic_store_explicit(ch->progress_us, xf_mono_us(), memory_order_relaxed);
+    }
+    part = ch->in_size - ch->in_at < size ? ch->in_size - ch->in_at : size;
+    memcpy(buf, ch->in + ch->in_at, part);
+    ch->in_at += part;
+    return (ssize_t)part;
+}
+
+int xf_channel_errno(const struct xf_channel *ch, int r)
+{
+    if (ch->send_error < 0) {
+        return ch->send_error;
+    }
+    switch (r) {
+    case GNUTLS_E_DECRYPTION_FAILED:
+    case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+    case GNUTLS_E_UNEXPECTED_PACKET:
+    case GNUTLS_E_RECORD_LIMIT_REACHED:
+    case GNUTLS_E_RECORD_OVERFLOW:
+        return -EBADMSG;
+    default: /* GnuTLS has some hundred; to a connection that stood they all mean that it is over */
+        return -ECONNRESET;
+    }
+}
+
+int xf_channel_send(struct xf_channel *ch, const void *buf, size_t size)
+{
+    const uint8_t *at = buf;
+
+    while (size > 0) {
+        size_t part = size < XF_CHANNEL_RECORD ? size : XF_CHANNEL_RECORD;
+        ssize_t n = gnutls_record_send(ch->session, at, part);
+
+        if (n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_AGAIN) {
+            continue;
+        }
+        if (n < 0) {
+            return xf_channel_errno(ch, (int)n);
+        }
+        at += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+int xf_channel_flush(struct xf_channel *ch)
+{
+    return drain(ch, false);
+}
+
+ssize_t xf_channel_try_recv(struct xf_channel *ch, void *buf, size_t size)
+{
+    for (;;) {
+        ssize_t n = gnutls_record_recv(ch->session, buf, size);
+
+        if (n > 0) {
+            return n;
+        }
+        if (n == GNUTLS_E_AGAIN) {
+            return 0;
+        }
+        if (n == GNUTLS_E_INTERRUPTED) {
+            continue;
+        }
+        return n == 0 ? -ECONNRESET : xf_channel_errno(ch, (int)n);
+    }
+}
+
+int xf_channel_recv(struct xf_channel *ch, void *buf, size_t size)
+{
+    uint8_t *at = buf;
+
+    while (size > 0) {
+        ssize_t n = xf_channel_try_recv(ch, at, size);
+
+        if (n < 0) {
+            return (int)n;
+        }
+        if (n == 0) {
+            int rc = xf_wait_fd(ch->fd, POLLIN, ch->stop_fd, -1);
+
+            if (rc < 0) {
+                return rc;
+            }
+        }
+        at += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+void xf_channel_linger(struct xf_channel *ch, int timeout_ms)
+{
+    uint64_t end_us = xf_mono_us() + (uint64_t)timeout_ms * 1000u;
+    uint8_t unread[4096];
+
+    /* Closing with unread input would reset the connection and could take the last bytes with it. */
+    shutdown(ch->fd, SHUT_WR);
+    while (xf_mono_us() < end_us) {
+        struct pollfd p = { .fd = ch->fd, .events = POLLIN };
+
+        if (poll(&p, 1, 10) > 0 && recv(ch->fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0) {
+            break;
+        }
+    }
+}
+
+int xf_channel_fd(const struct xf_channel *ch)
+{
+    return ch->fd;
+}
+
+uint64_t xf_channel_sent(const struct xf_channel *ch)
+{
+    return atomic_load_explicit(&ch->sent, memory_order_relaxed);
+}
+
+const char *xf_channel_cipher(const struct xf_channel *ch)
+{
+    return gnutls_cipher_get_name(gnutls_cipher_get(ch->session));
+}

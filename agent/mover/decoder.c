@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "decoder.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "hash.h"
+#include "mono.h"
+
+/* So that a page's bytes stand where vectors like them. */
+#define BODY_ALIGN 64u
+#define BODY_SIZE (XF_FRAME_SIZE_MAX + BODY_ALIGN)
+/* A record's head, and at worst each page apart. */
+#define IOV_MAX_CHUNK (1u + XF_PAGE_CHUNK_MAX)
+
+struct xf_decoder {
+    struct xf_job *job;
+    struct xf_channel *ch;
+    int fd; /* -1 once closed */
+    uint64_t pages;
+    struct xf_page_hash *known; /* what was written, by pfn */
+    struct xf_digest *digest;
+    uint8_t *body;
+    uint64_t n_pages;
+    uint64_t bytes_stream;
+    uint64_t bytes_wire;
+};
+
+static const uint8_t zero_page[XF_PAGE_SIZE] __attribute__((aligned(4096)));
+
+struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
+                                  uint64_t pages)
+{
+    struct xf_decoder *dec = calloc(1, sizeof(*dec));
+
+    if (!dec) {
+        return NULL;
+    }
+    dec->job = job;
+    dec->ch = channel;
+    dec->fd = pipe_fd;
+    dec->pages = pages;
+    dec->known = xf_hash_table_new(pages);
+    dec->digest = xf_digest_new();
+    dec->body = aligned_alloc(BODY_ALIGN, BODY_SIZE);
+    if (!dec->known || !dec->digest || !dec->body) {
+        xf_decoder_free(dec);
+        return NULL;
+    }
+    memset(dec->body, 0, BODY_SIZE);
+    return dec;
+}
+
+void xf_decoder_free(struct xf_decoder *dec)
+{
+    if (dec) {
+        if (dec->fd >= 0) {
+            close(dec->fd);
+        }
+        xf_hash_table_free(dec->known, dec->pages);
+        xf_digest_free(dec->digest);
+        free(dec->body);
+        free(dec);
+    }
+}
+
+static int malformed(struct xf_decoder *dec, const char *why)
+{
+    xf_job_fail(dec->job, XF_REASON_STREAM, "what the source sends: %s", why);
+    return -ECANCELED;
+}
+
+static int receive(struct xf_decoder *dec, void *buf, size_t size)
+{
+    int rc = xf_channel_recv(dec->ch, buf, size);
+
+    if (rc < 0) {
+        xf_job_fail_channel(dec->job, rc, "receiving");
+        return -ECANCELED;
+    }
+    dec->bytes_wire += size;
+    return 0;
+}
+
+static void skip(struct iovec **iov, int *n, size_t done)
+{
+    while (*n > 0 && done >= (*iov)->iov_len) {
+        done -= (*iov)->iov_len;
+        (*iov)++;
+        (*n)--;
+    }
+    if (*n > 0) {
+        (*iov)->iov_base = (uint8_t *)(*iov)->iov_base + done;
+        (*iov)->iov_len -= done;
+    }
+}
+
+/* Into the pipe, all of it. */
+static int put(struct xf_decoder *dec, struct iovec *iov, int n)
+{
+    while (n > 0) {
+        ssize_t done = writev(dec->fd, iov, n);
+        int rc = 0;
+
+        if (done >= 0) {
+            xf_job_progress(dec->job);
+            dec->bytes_stream += (uint64_t)done;
+            skip(&iov, &n, (size_t)done);
+        } else if (errno == EAGAIN) {
+            xf_job_phase(dec->job, XF_PHASE_CONSUMER);
+            rc = xf_wait_fd(dec->fd, POLLOUT, dec->job->stop_fd, -1);
+            xf_job_phase(dec->job, XF_PHASE_PEER);
+        } else if (errno == EPIPE) {
+            /* The hypervisor gave up; restore() returns with the reason, a moment later. */
+            xf_job_phase(dec->job, XF_PHASE_BUILD);
+            xf_wait_fd(-1, 0, dec->job->stop_fd, 1000);
+            xf_job_fail(dec->job, XF_REASON_RESTORE, "the hypervisor stopped reading");
+            rc = -ECANCELED;
+        } else if (errno != EINTR) {
+            xf_job_fail(dec->job, XF_REASON_INTERNAL, "pipe: %s", strerror(errno));
+            rc = -ECANCELED;
+        }
+        if (rc < 0) {
+            return -ECANCELED;
+        }
+    }
+    return 0;
+}
+
+static int put_bytes(struct xf_decoder *dec, const uint8_t *bytes, size_t size)
+{
+    struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size };
+
+    xf_digest_bytes(dec->digest, bytes, size);
+    return size > 0 ? put(dec, &iov, 1) : 0;
+}
+
+static void add_page(struct iovec *iov, int *n, const uint8_t *page)
+{
+    struct iovec *last = &iov[*n - 1];
+
+    /* Pages that lie side by side leave as one; the record's head stays by itself. */
+    if (*n > 1 && (const uint8_t *)last->iov_base + last->iov_len == page) {
+        last->iov_len += XF_PAGE_SIZE;
+    } else {
+        iov[*n] = (struct iovec){ .iov_base = (void *)(uintptr_t)page, .iov_len = XF_PAGE_SIZE };
+        (*n)++;
+    }
+}
+
+/* What the page holds according to what was decoded, not to what the peer says. */
+static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry,
+                       const uint8_t **content, const uint8_t **ret_page, struct xf_page_hash *ret_hash)
+{
+    struct xf_page_hash *known = &dec->known[entry->pfn];
+
+    *ret_page = NULL;
+    switch ((enum xf_page_kind)entry->kind) {
+    case XF_PAGE_NONE:
+        *ret_hash = (struct xf_page_hash){ 0 };
+        break;
+    case XF_PAGE_SAME:
+        if (!xf_page_hash_known(*known)) {
+            return malformed(dec, "a page is called unchanged that was never sent");
+        }
+        *ret_hash = *known;
+        return 0;
+    case XF_PAGE_ZERO:
+        *ret_page = zero_page;
+        *ret_hash = xf_page_hash(zero_page);
+        break;
+    case XF_PAGE_RAW:
+        *ret_page = *content;
+        *ret_hash = xf_page_hash(*content);
+        *content += XF_PAGE_SIZE;
+        break;
+    case XF_PAGE_DELTA:
+    case XF_PAGE_DUP:
+    case XF_PAGE_LZ4:
+    case XF_PAGE_ZSTD:
+        return malformed(dec, "a page in a form of a later version");
+    }
+    *known = entry->type == 0 ? *ret_hash : (struct xf_page_hash){ 0 };
+    return 0;
+}
+
+static int decode_chunk(struct xf_decoder *dec, size_t size)
+{
+    struct xf_page_entry entry[XF_PAGE_CHUNK_MAX];
+    struct xf_page_hash hash[XF_PAGE_CHUNK_MAX];
+    struct iovec iov[IOV_MAX_CHUNK];
+    uint64_t word[XF_PAGE_CHUNK_MAX];
+    uint8_t head[XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8u * XF_PAGE_CHUNK_MAX];
+    struct xf_put p = { .buf = head, .size = sizeof(head) };
+    const uint8_t *content;
+    uint32_t n_entries;
+    uint32_t n_words = 0;
+    int n_iov = 1;
+
+    if (xf_page_get_chunk(dec->body, size, dec->pages, entry, &n_entries, &content) < 0) {
+        return malformed(dec, "a chunk of pages is malformed");
+    }
+    for (uint32_t i = 0; i < n_entries; i++) {
+        const uint8_t *page;
+
+        if (decode_page(dec, &entry[i], &content, &page, &hash[i]) < 0) {
+            return -ECANCELED;
+        }
+        if (entry[i].kind != XF_PAGE_SAME) {
+            word[n_words++] = xf_page_stream_entry(&entry[i]);
+        }
+        if (page) {
+            add_page(iov, &n_iov, page);
+        }
+    }
+    xf_digest_pages(dec->digest, entry, hash, n_entries);
+    dec->n_pages += n_entries;
+    if (n_words == 0) {
+        return 0;
+    }
+    xf_stream_put_pages(&p, word, n_words);
+    iov[0] = (struct iovec){ .iov_base = head, .iov_len = p.len };
+    return put(dec, iov, n_iov);
+}
+
+/* Nothing of the end reaches the hypervisor before the digest is known to be equal. */
+static int decode_end(struct xf_decoder *dec, size_t size)
+{
+    uint8_t digest[XF_DIGEST_SIZE];
+    struct xf_data_end end;
+    struct iovec iov;
+
+    if (xf_data_get_end(dec->body, size, &end) < 0 || end.tail_size == 0) {
+        return malformed(dec, "its end is malformed");
+    }
+    xf_digest_bytes(dec->digest, end.tail, end.tail_size);
+    xf_digest_end(dec->digest, digest);
+    if (memcmp(digest, end.digest, sizeof(digest)) != 0 || end.pages != dec->n_pages) {
+        xf_job_fail(dec->job, XF_REASON_DIGEST, "%llu pages received, %llu sent",
+                    (unsigned long long)dec->n_pages, (unsigned long long)end.pages);
+        return -ECANCELED;
+    }
+    iov = (struct iovec){ .iov_base = (void *)(uintptr_t)end.tail, .iov_len = end.tail_size };
+    if (put(dec, &iov, 1) < 0) {
+        return -ECANCELED;
+    }
+    close(dec->fd);
+    dec->fd = -1;
+    return 0;
+}
+
+static int heed_failure(struct xf_decoder *dec, size_t size)
+{
+    struct xf_data_failed failed;
+
+    if (xf_data_get_failed(dec->body, size, &failed) < 0) {
+        return malformed(dec, "a failure that cannot be read");
+    }
+    xf_job_fail(dec->job, failed.reason < XF_N_REASONS ? failed.reason : XF_REASON_INTERNAL,
+                "the source says: %s", failed.text);
+    return -ECANCELED;
+}
+
+/* 1: goes on, 0: that was the end, or -ECANCELED. */
+static int decode_frame(struct xf_decoder *dec, const struct xf_frame *frame)
+{
+    int rc = 0;
+
+    switch ((enum xf_frame_kind)frame->kind) {
+    case XF_FRAME_STREAM:
+        rc = put_bytes(dec, dec->body, frame->size);
+        break;
+    case XF_FRAME_PAGES:
+        rc = decode_chunk(dec, frame->size);
+        break;
+    case XF_FRAME_END:
+        return decode_end(dec, frame->size);
+    case XF_FRAME_FAILED:
+        rc = heed_failure(dec, frame->size);
+        break;
+    case XF_FRAME_ALIVE:
+        break;
+    case XF_FRAME_HELLO:
+    case XF_FRAME_BUILT:
+        rc = malformed(dec, "a frame that has no place here");
+        break;
+    }
+    return rc < 0 ? rc : 1;
+}
+
+int xf_decoder_run(struct xf_decoder *dec)
+{
+    int rc = 1;
+
+    xf_job_phase(dec->job, XF_PHASE_PEER);
+    while (rc > 0) {
+        uint8_t head[XF_FRAME_HEAD_SIZE];
+        struct xf_frame frame;
+
+        if (receive(dec, head, sizeof(head)) < 0) {
+            return -ECANCELED;
+        }
+        if (xf_frame_get(head, &frame) < 0) {
+            return malformed(dec, "a frame is malformed");
+        }
+        if (receive(dec, dec->body, frame.size) < 0) {
+            return -ECANCELED;
+        }
+        rc = decode_frame(dec, &frame);
+    }
+    return rc;
+}
+
+uint64_t xf_decoder_pages(const struct xf_decoder *dec)
+{
+    return dec->n_pages;
+}
+
+uint64_t xf_decoder_bytes_stream(const struct xf_decoder *dec)
+{
+    return dec->bytes_stream;
+}
+
+uint64_t xf_decoder_bytes_wire(const struct xf_decoder *dec)
+{
+    return dec->bytes_wire;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * D, in three threads:
+ *
+ *   restore  the hypervisor's restore() builds NAME--incoming from a pipe
+ *   worker   waits for the peer and decodes into the pipe
+ *   main     hears the agent, shows the peer that it is there, watches, and reports
+ *
+ * restore() starts before the peer is there: whatever memory it needs, it takes before the transfer
+ * and not in it.
+ */
+#include "config.h"
+
+#include "roles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "decoder.h"
+#include "job.h"
+#include "mono.h"
+
+#define PIPE_SIZE (1 << 20)
+#define TICK_MS 50
+#define FAREWELL_MS 300
+
+struct dest {
+    struct xf_job *job;
+    struct xf_decoder *dec;
+    int listen_fd;
+    int pipe_rd;
+    int pipe_wr;
+    int wake_fd; /* built: main has something to say */
+    pthread_t worker;
+    pthread_t restore;
+    int restore_rc;
+    struct xf_channel *ch;    /* set once, before .connected */
+    _Atomic bool connected;   /* from here on main sends */
+    _Atomic bool built;
+    _Atomic bool worker_done;
+};
+
+static int send_frame(struct dest *d, enum xf_frame_kind kind, const void *body, size_t size)
+{
+    uint8_t buf[XF_FRAME_HEAD_SIZE + 2 + XF_FRAME_TEXT_MAX];
+    struct xf_put p = { .buf = buf, .size = sizeof(buf) };
+    int rc;
+
+    xf_frame_put(&p, kind, (uint32_t)size);
+    xf_put_bytes(&p, body, size);
+    rc = xf_channel_send(d->ch, buf, p.len);
+    return rc < 0 ? rc : xf_channel_flush(d->ch);
+}
+
+static int send_failed(struct dest *d, enum xf_reason reason, const char *text)
+{
+    uint8_t body[2 + XF_FRAME_TEXT_MAX];
+    struct xf_put p = { .buf = body, .size = sizeof(body) };
+
+    xf_data_put_failed(&p, (uint16_t)reason, text);
+    return send_frame(d, XF_FRAME_FAILED, body, p.len);
+}
+
+static void *restore_main(void *arg)
+{
+    struct dest *d = arg;
+    struct xf_job *job = d->job;
+    enum xf_reason reason = XF_REASON_RESTORE;
+
+    d->restore_rc = job->hyper->restore(job->dir, &job->params.uuid, job->params.config, d->pipe_rd,
+                                        &reason);
+    close(d->pipe_rd);
+    if (d->restore_rc < 0) {
+        xf_job_fail(job, reason != XF_REASON_OK ? reason : XF_REASON_RESTORE,
+                    "the hypervisor could not build the domain: %s", strerror(-d->restore_rc));
+    }
+    return NULL;
+}
+
+static int accept_peer(struct dest *d)
+{
+    struct xf_job *job = d->job;
+    struct xf_channel_config config = {
+        .identity = job->identity,
+        .psk = job->params.psk,
+        .psk_size = sizeof(job->params.psk),
+        .stop_fd = job->stop_fd,
+        .progress_us = &job->progress_us,
+    };
+    int rc = xf_channel_accept(&config, d->listen_fd, job->timeout_ms, &d->ch);
+
+    explicit_bzero(job->params.psk, sizeof(job->params.psk));
+    close(d->listen_fd);
+    if (rc == -ETIMEDOUT) {
+        xf_job_fail(job, XF_REASON_CONNECTION, "the source did not connect within %u ms",
+                    job->timeout_ms);
+    } else if (rc < 0) {
+        xf_job_fail_channel(job, rc, "waiting for the source");
+    }
+    return rc;
+}
+
+static int greet(struct dest *d)
+{
+    uint8_t buf[64];
+    struct xf_put p = { .buf = buf, .size = sizeof(buf) };
+    struct xf_data_hello hello = { 0 };
+    struct xf_frame frame = { 0 };
+    uint16_t version;
+    int rc = xf_channel_recv(d->ch, buf, XF_FRAME_HEAD_SIZE);
+
+    if (rc == 0 && (xf_frame_get(buf, &frame) < 0 || frame.kind != XF_FRAME_HELLO ||
+                    frame.size > sizeof(buf))) {
+        rc = -EBADMSG;
+    }
+    rc = rc < 0 ? rc : xf_channel_recv(d->ch, buf, frame.size);
+    if (rc < 0) {
+        xf_job_fail_channel(d->job, rc, "greeting");
+        return rc;
+    }
+    if (xf_data_get_hello(buf, frame.size, &hello) < 0 ||
+        !xf_data_version(hello.version_min, hello.version_max, &version)) {
+        xf_job_fail(d->job, XF_REASON_PROTOCOL, "the source's mover speaks no data format of ours");
+        return -EPROTO;
+    }
+    d->dec = xf_decoder_new(d->job, d->ch, d->pipe_wr, hello.pages);
+    if (!d->dec) {
+        xf_job_fail(d->job, XF_REASON_NO_MEMORY, "no memory for the mover's tables");
+        return -ENOMEM;
+    }
+    hello = (struct xf_data_hello){ .version_min = version, .version_max = version,
+                                    .pages = hello.pages };
+    xf_data_put_hello(&p, &hello);
+    rc = send_frame(d, XF_FRAME_HELLO, buf, p.len);
+    if (rc < 0) {
+        xf_job_fail_channel(d->job, rc, "greeting");
+    }
+    return rc;
+}
+
+static void report_complete(struct dest *d, uint64_t last_us)
+{
+    struct xf_link_totals totals = {
+        .bytes_wire = xf_decoder_bytes_wire(d->dec),
+        .bytes_stream = xf_decoder_bytes_stream(d->dec),
+        .pages_total = xf_decoder_pages(d->dec),
+        .duration_us = xf_mono_us() - d->job->start_us,
+        .build_us = xf_mono_us() - last_us,
+    };
+
+    xf_job_say_totals(d->job, XF_LINK_COMPLETE, &totals);
+}
+
+static void work(struct dest *d)
+{
+    uint64_t one = 1;
+    uint64_t last_us;
+    bool greeted;
+
+    if (accept_peer(d) < 0) {
+        return;
+    }
+    greeted = greet(d) == 0;
+    d->connected = true;
+    if (!greeted) {
+        return;
+    }
+    xf_job_say(d->job, XF_LINK_CONNECTED);
+    if (xf_decoder_run(d->dec) < 0) {
+        return;
+    }
+    last_us = xf_mono_us();
+    xf_job_progress(d->job);
+    xf_job_phase(d->job, XF_PHASE_BUILD);
+    pthread_join(d->restore, NULL);
+    if (d->restore_rc == 0 && !xf_job_stopped(d->job)) {
+        report_complete(d, last_us);
+        d->built = true;
+        while (write(d->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    struct dest *d = arg;
+
+    work(d);
+    d->worker_done = true;
+    return NULL;
+}
+
+static void watch(struct dest *d)
+{
+    struct xf_job *job = d->job;
+    unsigned long long silence = xf_job_silence_ms(job);
+
+    if (silence <= job->timeout_ms) {
+        return;
+    }
+    switch ((enum xf_job_phase)atomic_load(&job->phase)) {
+    case XF_PHASE_CONNECT: /* has its own limit */
+    case XF_PHASE_AGENT:
+        break;
+    case XF_PHASE_PEER:
+    case XF_PHASE_PRODUCER:
+        xf_job_fail(job, XF_REASON_STALLED, "nothing came from the source for %llu ms", silence);
+        break;
+    case XF_PHASE_CONSUMER:
+        xf_job_fail(job, XF_REASON_RESTORE, "the hypervisor took nothing for %llu ms", silence);
+        break;
+    case XF_PHASE_BUILD:
+        xf_job_fail(job, XF_REASON_RESTORE, "not built %llu ms after the last byte", silence);
+        break;
+    }
+}
+
+static void report_failed(struct dest *d)
+{
+    uint64_t end_us = xf_mono_us() + FAREWELL_MS * 1000u;
+
+    xf_job_say_failure(d->job);
+    while (!d->worker_done && xf_mono_us() < end_us) {
+        usleep(1000);
+    }
+    if (d->connected) {
+        send_failed(d, d->job->reason, d->job->text);
+        xf_channel_linger(d->ch, FAREWELL_MS);
+    }
+}
+
+static bool start(struct dest *d)
+{
+    struct xf_job *job = d->job;
+    struct xf_channel_config config = { .address = job->params.address, .port = job->params.port };
+    uint16_t port;
+    int fds[2];
+    int rc;
+
+    if (!xf_job_lock(job)) {
+        return false;
+    }
+    d->wake_fd = eventfd(0, EFD_CLOEXEC);
+    if (d->wake_fd < 0 || pipe2(fds, O_CLOEXEC) < 0) {
+        xf_job_fail(job, XF_REASON_INTERNAL, "no descriptors: %s", strerror(errno));
+        return false;
+    }
+    d->pipe_rd = fds[0];
+    d->pipe_wr = fds[1];
+    fcntl(d->pipe_wr, F_SETFL, O_NONBLOCK);
+    fcntl(d->pipe_wr, F_SETPIPE_SZ, PIPE_SIZE); /* smaller is only slower */
+    rc = xf_channel_listen(&config, &d->listen_fd, &port);
+    if (rc < 0) {
+        xf_job_fail(job, XF_REASON_CONNECTION, "cannot listen on %s: %s", job->params.address,
+                    strerror(-rc));
+        return false;
+    }
+    if (pthread_create(&d->restore, NULL, restore_main, d) != 0) {
+        xf_job_fail(job, XF_REASON_INTERNAL, "no thread for the hypervisor's restore");
+        return false;
+    }
+    xf_job_phase(job, XF_PHASE_CONNECT);
+    if (pthread_create(&d->worker, NULL, worker_main, d) != 0) {
+        xf_job_fail(job, XF_REASON_INTERNAL, "no thread for the data path");
+        return false;
+    }
+    xf_job_say_port(job, port);
+    return true;
+}
+
+int xf_dest_run(struct xf_job *job)
+{
+    static struct dest dest;
+    struct dest *d = &dest;
+    uint64_t alive_us = xf_mono_us();
+
+    d->job = job;
+    d->worker_done = !start(d);
+    while (!d->built && !xf_job_stopped(job)) {
+        struct pollfd p[3] = { { .fd = job->link_fd, .events = POLLIN },
+                               { .fd = job->stop_fd, .events = POLLIN },
+                               { .fd = d->wake_fd, .events = POLLIN } };
+
+        poll(p, 3, TICK_MS);
+        if (p[0].revents) {
+            xf_job_hear(job);
+        }
+        watch(d);
+        if (d->connected && !d->built && xf_mono_us() - alive_us >= XF_ALIVE_MS * 1000u) {
+            /* If it cannot be sent, receiving tells soon. */
+            (void)send_frame(d, XF_FRAME_ALIVE, NULL, 0);
+            alive_us = xf_mono_us();
+        }
+    }
+    if (d->built) {
+        send_frame(d, XF_FRAME_BUILT, NULL, 0);
+        xf_channel_linger(d->ch, FAREWELL_MS);
+        return 0;
+    }
+    report_failed(d);
+    return 1;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "encoder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hash.h"
+#include "mono.h"
+#include "stream.h"
+
+/* Bodies of other records pass in pieces of this size. */
+#define PIECE_MAX (64u << 10)
+/* Entries stand right before their pages, so that a chunk leaves as one run of bytes. */
+#define HEAD_ROOM XF_PAGE_SIZE
+/* The END record; more has no place behind it. */
+#define TAIL_MAX 64u
+
+static_assert(XF_PAGE_HEAD_SIZE(XF_PAGE_CHUNK_MAX) <= HEAD_ROOM, "entries of a full chunk fit");
+static_assert(XF_STREAM_PAGES_HEAD_MAX <= PIECE_MAX, "any header fits");
+
+struct xf_encoder {
+    struct xf_job *job;
+    struct xf_channel *ch;
+    int fd;
+    uint64_t pages;
+    struct xf_page_hash *known; /* what the peer has, by pfn */
+    struct xf_digest *digest;
+    struct xf_stream stream;
+    uint8_t *chunk; /* HEAD_ROOM, then pages */
+    uint8_t head[XF_FRAME_HEAD_SIZE];
+    uint8_t hold[PIECE_MAX + XF_STREAM_PAGES_HEAD_MAX]; /* read, and not yet known what it is */
+    size_t hold_size;
+    uint8_t tail[TAIL_MAX];
+    size_t tail_size;
+    bool in_tail;
+    bool idle; /* behind job->lock */
+    _Atomic uint64_t n_sent;
+    _Atomic uint64_t n_zero;
+    _Atomic uint64_t n_same;
+    _Atomic uint64_t n_stream;
+};
+
+struct xf_encoder *xf_encoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
+                                  uint64_t pages)
+{
+    struct xf_encoder *enc = calloc(1, sizeof(*enc));
+
+    if (!enc) {
+        return NULL;
+    }
+    enc->job = job;
+    enc->ch = channel;
+    enc->fd = pipe_fd;
+    enc->pages = pages;
+    enc->known = xf_hash_table_new(pages);
+    enc->digest = xf_digest_new();
+    enc->chunk = aligned_alloc(XF_PAGE_SIZE, HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE);
+    if (!enc->known || !enc->digest || !enc->chunk) {
+        xf_encoder_free(enc);
+        return NULL;
+    }
+    /* Touched now, not in the guest's pause. */
+    memset(enc->chunk, 0, HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE);
+    xf_stream_init(&enc->stream);
+    return enc;
+}
+
+void xf_encoder_free(struct xf_encoder *enc)
+{
+    if (enc) {
+        xf_hash_table_free(enc->known, enc->pages);
+        xf_digest_free(enc->digest);
+        free(enc->chunk);
+        free(enc);
+    }
+}
+
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static int lost(struct xf_encoder *enc, int rc)
+{
+    xf_job_fail_channel(enc->job, rc, "sending");
+    return -ECANCELED;
+}
+
+static int malformed(struct xf_encoder *enc, const char *why)
+{
+    xf_job_fail(enc->job, XF_REASON_STREAM, "the hypervisor's save stream: %s", why);
+    return -ECANCELED;
+}
+
+static int send_frame(struct xf_encoder *enc, enum xf_frame_kind kind, const void *body, size_t size)
+{
+    struct xf_put p = { .buf = enc->head, .size = sizeof(enc->head) };
+    int rc;
+
+    xf_frame_put(&p, kind, (uint32_t)size);
+    rc = xf_channel_send(enc->ch, enc->head, p.len);
+    if (rc == 0 && size > 0) {
+        rc = xf_channel_send(enc->ch, body, size);
+    }
+    return rc;
+}
+
+int xf_encoder_send_alive(struct xf_encoder *enc)
+{
+    int rc = send_frame(enc, XF_FRAME_ALIVE, NULL, 0);
+
+    return rc < 0 ? rc : xf_channel_flush(enc->ch);
+}
+
+int xf_encoder_send_failed(struct xf_encoder *enc, enum xf_reason reason, const char *text)
+{
+    uint8_t body[2 + XF_FRAME_TEXT_MAX];
+    struct xf_put p = { .buf = body, .size = sizeof(body) };
+    int rc;
+
+    xf_data_put_failed(&p, (uint16_t)reason, text);
+    rc = send_frame(enc, XF_FRAME_FAILED, body, p.len);
+    return rc < 0 ? rc : xf_channel_flush(enc->ch);
+}
+
+static void set_idle(struct xf_encoder *enc, bool idle)
+{
+    pthread_mutex_lock(&enc->job->lock);
+    enc->idle = idle;
+    if (idle) {
+        pthread_cond_broadcast(&enc->job->changed);
+    }
+    pthread_mutex_unlock(&enc->job->lock);
+}
+
+bool xf_encoder_wait_idle(struct xf_encoder *enc)
+{
+    bool stopped = false;
+    bool idle = false;
+
+    while (!idle && !stopped) {
+        int waiting = 1;
+        struct timespec ts;
+
+        /* In this order: bytes that are gone from the pipe were taken by one who was not idle. */
+        if (ioctl(enc->fd, FIONREAD, &waiting) < 0) {
+            return false;
+        }
+        pthread_mutex_lock(&enc->job->lock);
+        idle = enc->idle && waiting == 0;
+        stopped = enc->job->stopped;
+        if (!idle && !stopped) {
+            clock_gettime(CLOCK_MONOTONIC, &ts);
+            ts.tv_nsec += 1000000;
+            ts.tv_sec += ts.tv_nsec / 1000000000;
+            ts.tv_nsec %= 1000000000;
+            pthread_cond_timedwait(&enc->job->changed, &enc->job->lock, &ts);
+        }
+        pthread_mutex_unlock(&enc->job->lock);
+    }
+    return !stopped;
+}
+
+/* The pipe is empty: nothing may lie about here meanwhile. */
+static int wait_input(struct xf_encoder *enc)
+{
+    int rc = xf_channel_flush(enc->ch);
+
+    if (rc < 0) {
+        return lost(enc, rc);
+    }
+    set_idle(enc, true);
+    xf_job_phase(enc->job, XF_PHASE_PRODUCER);
+    while ((rc = xf_wait_fd(enc->fd, POLLIN, enc->job->stop_fd, XF_ALIVE_MS)) == 0) {
+        uint64_t moved = atomic_load_explicit(&enc->job->progress_us, memory_order_relaxed);
+
+        rc = xf_encoder_send_alive(enc);
+        if (rc < 0) {
+            return lost(enc, rc);
+        }
+        /* This is a sign of life for the peer, but no progress of the hypervisor's. */
+        atomic_store_explicit(&enc->job->progress_us, moved, memory_order_relaxed);
+    }
+    xf_job_phase(enc->job, XF_PHASE_PEER);
+    set_idle(enc, false);
+    return rc < 0 ? -ECANCELED : 0;
+}
+
+/* Exactly size bytes of the pipe: 1; 0 at its end; or -ECANCELED. */
+static int fill(struct xf_encoder *enc, uint8_t *buf, size_t size)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        ssize_t n = read(enc->fd, buf + got, size - got);
+
+        if (n > 0) {
+            got += (size_t)n;
+            xf_job_progress(enc->job);
+        } else if (n == 0) {
+            return 0;
+        } else if (errno == EAGAIN) {
+            int rc = wait_input(enc);
+
+            if (rc < 0) {
+                return rc;
+            }
+        } else if (errno != EINTR) {
+            return malformed(enc, strerror(errno));
+        }
+    }
+    add(&enc->n_stream, size);
+    return 1;
+}
+
+/*
+ * How the page goes. Only pages of type 0 can be SAME: the same content under another type would
+ * have to be told, and a type without content says that what came before counts no more.
+ */
+static uint8_t choose(struct xf_encoder *enc, const struct xf_page_entry *entry, const uint8_t *page,
+                      struct xf_page_hash *ret_hash)
+{
+    struct xf_page_hash *known = &enc->known[entry->pfn];
+
+    *ret_hash = page ? xf_page_hash(page) : (struct xf_page_hash){ 0 };
+    if (entry->type != 0) {
+        *known = (struct xf_page_hash){ 0 };
+    } else if (xf_page_hash_eq(*known, *ret_hash)) {
+        return XF_PAGE_SAME;
+    } else {
+        *known = *ret_hash;
+    }
+    return !page ? XF_PAGE_NONE : xf_page_is_zero(page) ? XF_PAGE_ZERO : XF_PAGE_RAW;
+}
+
+static void encode_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n,
+                         struct xf_page_entry *entry, size_t *ret_content)
+{
+    struct xf_page_hash hash[XF_PAGE_CHUNK_MAX];
+    uint8_t *pages = enc->chunk + HEAD_ROOM;
+    uint8_t *from = pages;
+    uint8_t *to = pages;
+    uint64_t n_zero = 0, n_same = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const uint8_t *page;
+
+        entry[i] = (struct xf_page_entry){ .pfn = xf_stream_pfn(word[i]),
+                                           .type = (uint8_t)xf_stream_page_type(word[i]) };
+        page = xf_stream_has_content(word[i]) ? from : NULL;
+        entry[i].kind = choose(enc, &entry[i], page, &hash[i]);
+        if (entry[i].kind == XF_PAGE_RAW) {
+            if (to != from) {
+                memcpy(to, from, XF_PAGE_SIZE);
+            }
+            to += XF_PAGE_SIZE;
+        }
+        n_zero += entry[i].kind == XF_PAGE_ZERO;
+        n_same += entry[i].kind == XF_PAGE_SAME;
+        from += page ? XF_PAGE_SIZE : 0;
+    }
+    xf_digest_pages(enc->digest, entry, hash, n);
+    add(&enc->n_sent, n - n_same);
+    add(&enc->n_zero, n_zero);
+    add(&enc->n_same, n_same);
+    *ret_content = (size_t)(to - pages);
+}
+
+static int send_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n, uint32_t n_content)
+{
+    struct xf_page_entry entry[XF_PAGE_CHUNK_MAX];
+    size_t head = XF_PAGE_HEAD_SIZE(n);
+    struct xf_put p = { .buf = enc->chunk + HEAD_ROOM - head, .size = head };
+    size_t content;
+    int rc = fill(enc, enc->chunk + HEAD_ROOM, (size_t)n_content * XF_PAGE_SIZE);
+
+    if (rc <= 0) {
+        return rc;
+    }
+    xf_stream_took(&enc->stream, n_content * XF_PAGE_SIZE);
+    encode_chunk(enc, word, n, entry, &content);
+    xf_page_put_chunk(&p, entry, n);
+    assert(!p.failed && p.len == head);
+    rc = xf_channel_send(enc->ch, p.buf, head + content);
+    return rc < 0 ? lost(enc, rc) : 1;
+}
+
+static int send_pages(struct xf_encoder *enc)
+{
+    const struct xf_stream *s = &enc->stream;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (xf_stream_pfn(s->entry[i]) >= enc->pages) {
+            return malformed(enc, "a page number is beyond the guest's memory");
+        }
+    }
+    while (at < s->count) {
+        uint32_t n = s->count - at < XF_PAGE_CHUNK_MAX ? s->count - at : XF_PAGE_CHUNK_MAX;
+        uint32_t n_content = 0;
+        int rc;
+
+        for (uint32_t i = 0; i < n; i++) {
+            n_content += xf_stream_has_content(s->entry[at + i]);
+        }
+        rc = send_chunk(enc, s->entry + at, n, n_content);
+        if (rc <= 0) {
+            return rc;
+        }
+        at += n;
+    }
+    return 1;
+}
+
+/* What was read is something to pass on as it is: now, or with the end. */
+static int pass(struct xf_encoder *enc)
+{
+    size_t size = enc->hold_size;
+    int rc = 0;
+
+    enc->hold_size = 0;
+    xf_digest_bytes(enc->digest, enc->hold, size);
+    if (enc->in_tail) {
+        if (size > TAIL_MAX - enc->tail_size) {
+            return malformed(enc, "its end is too long");
+        }
+        memcpy(enc->tail + enc->tail_size, enc->hold, size);
+        enc->tail_size += size;
+    } else if (size > 0) {
+        rc = send_frame(enc, XF_FRAME_STREAM, enc->hold, size);
+    }
+    return rc < 0 ? lost(enc, rc) : 1;
+}
+
+/* 1: goes on, 0: the pipe ended, or -ECANCELED. */
+static int take(struct xf_encoder *enc, int item)
+{
+    if (item < 0) {
+        return malformed(enc, "not a libxc stream of version 3");
+    }
+    switch ((enum xf_stream_item)item) {
+    case XF_STREAM_MORE:
+        return 1;
+    case XF_STREAM_PAGES:
+        enc->hold_size = 0;
+        return send_pages(enc);
+    case XF_STREAM_RECORD:
+        enc->in_tail = enc->in_tail || enc->stream.type == XF_STREAM_END;
+        return pass(enc);
+    case XF_STREAM_IMAGE:
+    case XF_STREAM_DOMAIN:
+    case XF_STREAM_PIECE:
+    case XF_STREAM_CLOSE:
+        return pass(enc);
+    }
+    return malformed(enc, "unknown item");
+}
+
+/* Behind the end nothing may come but the end of the pipe. */
+static int expect_eof(struct xf_encoder *enc)
+{
+    uint8_t byte;
+    int rc = fill(enc, &byte, 1);
+
+    if (rc > 0) {
+        return malformed(enc, "bytes after its end");
+    }
+    if (rc == 0) {
+        rc = xf_channel_flush(enc->ch);
+        return rc < 0 ? lost(enc, rc) : 0;
+    }
+    return rc;
+}
+
+int xf_encoder_run(struct xf_encoder *enc)
+{
+    while (!xf_stream_ended(&enc->stream)) {
+        size_t want = xf_stream_want(&enc->stream);
+        uint8_t *at = enc->hold + enc->hold_size;
+        size_t used;
+        int rc;
+
+        want = want < PIECE_MAX ? want : PIECE_MAX;
+        rc = fill(enc, at, want);
+        if (rc > 0) {
+            enc->hold_size += want;
+            rc = take(enc, xf_stream_feed(&enc->stream, at, want, &used));
+        }
+        if (rc <= 0) {
+            return rc < 0 ? rc : -ENODATA;
+        }
+    }
+    return expect_eof(enc);
+}
+
+int xf_encoder_send_end(struct xf_encoder *enc)
+{
+    uint8_t body[XF_DATA_END_SIZE + TAIL_MAX];
+    struct xf_put p = { .buf = body, .size = sizeof(body) };
+    struct xf_encoder_counts counts = xf_encoder_counts(enc);
+    struct xf_data_end end = {
+        .bytes_stream = counts.bytes_stream,
+        .pages = counts.pages_sent + counts.pages_same,
+    };
+    int rc;
+
+    xf_digest_end(enc->digest, end.digest);
+    xf_data_put_end(&p, &end);
+    xf_put_bytes(&p, enc->tail, enc->tail_size);
+    assert(!p.failed);
+    rc = send_frame(enc, XF_FRAME_END, body, p.len);
+    if (rc == 0) {
+        rc = xf_channel_flush(enc->ch);
+    }
+    return rc < 0 ? lost(enc, rc) : 0;
+}
+
+struct xf_encoder_counts xf_encoder_counts(const struct xf_encoder *enc)
+{
+    return (struct xf_encoder_counts){
+        .pages_sent = atomic_load_explicit(&enc->n_sent, memory_order_relaxed),
+        .pages_zero = atomic_load_explicit(&enc->n_zero, memory_order_relaxed),
+        .pages_same = atomic_load_explicit(&enc->n_same, memory_order_relaxed),
+        .bytes_wire = xf_channel_sent(enc->ch),
+        .bytes_stream = atomic_load_explicit(&enc->n_stream, memory_order_relaxed),
+    };
+}

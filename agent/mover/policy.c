@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "policy.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "mono.h"
+#include "precopy.h"
+
+#define TARGET_MS 300u
+#define MAX_MS 1000u
+/* While the agent's permission is out: an idle guest's rounds are empty and need not spin. */
+#define SWITCH_SLICE_MS 50u
+/* Another move's pause on the same link is over long before. */
+#define SWITCH_WAIT_US (60u * 1000000ull)
+
+struct xf_policy {
+    struct xf_job *job;
+    struct xf_encoder *enc;
+    struct xf_precopy rule;
+    bool switch_wanted;
+    uint64_t switch_wanted_us;
+    _Atomic uint64_t stop_us;
+    _Atomic uint64_t suspended_us;
+    uint64_t sent_us;
+    uint32_t predicted_us; /* when it stopped; 0: not known */
+    uint32_t rounds;
+    _Atomic int cap_percent; /* in force */
+    pthread_mutex_t lock;    /* of what follows */
+    struct xf_round round;   /* the present one, as known at its top */
+    uint64_t top_us;
+    struct xf_encoder_counts top;
+};
+
+struct xf_policy *xf_policy_new(struct xf_job *job, struct xf_encoder *enc, uint64_t pages)
+{
+    const struct xf_move_options *o = &job->params.options;
+    uint32_t target_ms = o->downtime_target_ms ? o->downtime_target_ms : TARGET_MS;
+    uint32_t max_ms = o->downtime_max_ms ? o->downtime_max_ms : MAX_MS;
+    struct xf_precopy_limits limits = {
+        .target_us = target_ms < UINT32_MAX / 1000u ? target_ms * 1000u : UINT32_MAX - 1,
+        .max_us = max_ms < UINT32_MAX / 1000u ? max_ms * 1000u : UINT32_MAX - 1,
+        .fixed_us = job->params.fixed_cost_us,
+        .max_time_us = o->max_time_s * 1000000ull,
+        .pages_total = pages,
+        .slow_allowed = o->slow_allowed,
+        .force = o->force,
+        .cold = o->cold,
+    };
+    struct xf_policy *policy = calloc(1, sizeof(*policy));
+
+    if (!policy) {
+        return NULL;
+    }
+    policy->job = job;
+    policy->enc = enc;
+    policy->cap_percent = 100;
+    policy->round.cap_percent = 100;
+    pthread_mutex_init(&policy->lock, NULL);
+    xf_precopy_init(&policy->rule, &limits);
+    return policy;
+}
+
+void xf_policy_free(struct xf_policy *policy)
+{
+    if (policy) {
+        pthread_mutex_destroy(&policy->lock);
+        free(policy);
+    }
+}
+
+static void begin_round(struct xf_policy *policy, uint32_t number, uint64_t pages_dirty,
+                        enum xf_verdict verdict)
+{
+    pthread_mutex_lock(&policy->lock);
+    policy->round = (struct xf_round){
+        .number = number,
+        .pages_dirty = pages_dirty,
+        .verdict = (uint8_t)verdict,
+        .predicted_pause_us = policy->predicted_us,
+        .cap_percent = (uint8_t)policy->cap_percent,
+    };
+    policy->top = xf_encoder_counts(policy->enc);
+    policy->top_us = xf_mono_us();
+    policy->rounds = number + 1;
+    pthread_mutex_unlock(&policy->lock);
+}
+
+static void note_verdict(struct xf_policy *policy, const struct xf_precopy_output *out)
+{
+    pthread_mutex_lock(&policy->lock);
+    policy->round.verdict = (uint8_t)out->verdict;
+    policy->round.cap_percent = (uint8_t)policy->cap_percent;
+    policy->round.dirty_rate_kibps = out->dirty_rate_pages_s * (XF_PAGE_SIZE / 1024u);
+    policy->round.predicted_pause_us =
+        out->predicted_pause_us == XF_PRECOPY_UNKNOWN ? 0 : out->predicted_pause_us;
+    pthread_mutex_unlock(&policy->lock);
+}
+
+void xf_policy_tell(struct xf_policy *policy)
+{
+    struct xf_encoder_counts now = xf_encoder_counts(policy->enc);
+    struct xf_round round;
+
+    pthread_mutex_lock(&policy->lock);
+    round = policy->round;
+    round.pages_sent = now.pages_sent - policy->top.pages_sent;
+    round.pages_zero = now.pages_zero - policy->top.pages_zero;
+    round.pages_same = now.pages_same - policy->top.pages_same;
+    round.bytes_wire = now.bytes_wire - policy->top.bytes_wire;
+    round.duration_us = policy->top_us ? xf_mono_us() - policy->top_us : 0;
+    pthread_mutex_unlock(&policy->lock);
+    xf_job_say_round(policy->job, &round);
+}
+
+static void set_cap(struct xf_policy *policy, uint8_t percent)
+{
+    struct xf_job *job = policy->job;
+
+    if (policy->cap_percent == percent) {
+        return;
+    }
+    if (job->hyper->cap(job->dir, &job->params.uuid, percent) == 0) {
+        policy->cap_percent = percent;
+    } else if (percent < 100) {
+        /* Nothing is won by asking again; the rule goes on without it. */
+        policy->rule.limits.slow_allowed = false;
+    }
+}
+
+void xf_policy_lift_cap(struct xf_policy *policy)
+{
+    set_cap(policy, 100);
+}
+
+static bool may_switch(struct xf_policy *policy, uint32_t wait_ms)
+{
+    if (!policy->switch_wanted) {
+        policy->switch_wanted = true;
+        policy->switch_wanted_us = xf_mono_us();
+        xf_job_say(policy->job, XF_LINK_WANT_SWITCH);
+    }
+    if (xf_job_may_switch(policy->job, wait_ms)) {
+        return true;
+    }
+    if (xf_mono_us() - policy->switch_wanted_us > SWITCH_WAIT_US) {
+        xf_job_fail(policy->job, XF_REASON_NO_SLOT, "the link was never free for the switch-over");
+    }
+    return false;
+}
+
+static struct xf_precopy_output step(struct xf_policy *policy, int64_t pages_dirty)
+{
+    struct xf_encoder_counts counts = xf_encoder_counts(policy->enc);
+    struct xf_precopy_input in = {
+        .pages = pages_dirty,
+        .now_us = xf_mono_us() - policy->job->start_us,
+        .pages_sent = counts.pages_sent + counts.pages_same,
+        .bytes_wire = counts.bytes_wire,
+    };
+    struct xf_precopy_output out;
+
+    xf_precopy_step(&policy->rule, &in, &out);
+    return out;
+}
+
+/*
+ * The rule's STOP is carried out after the round, not before it: the hypervisor would send the
+ * round live either way, but so the rule sees once more how long that took, and the pause is timed
+ * from the moment of suspending.
+ */
+static enum xf_verdict before_send(struct xf_policy *policy, uint32_t round, int64_t pages_dirty)
+{
+    struct xf_precopy_output out;
+
+    begin_round(policy, round, (uint64_t)pages_dirty, XF_VERDICT_GO_ON);
+    out = step(policy, pages_dirty);
+    if (out.verdict == XF_VERDICT_ABORT) {
+        note_verdict(policy, &out);
+        xf_policy_lift_cap(policy);
+        xf_job_fail(policy->job, out.reason, "round %u: %lld pages are dirty, the pause would be %u ms",
+                    round, (long long)pages_dirty, out.predicted_pause_us / 1000u);
+        return XF_VERDICT_ABORT;
+    }
+    if (out.verdict == XF_VERDICT_SLOW) {
+        set_cap(policy, out.cap_percent);
+    }
+    note_verdict(policy, &out);
+    if (out.verdict == XF_VERDICT_STOP) {
+        may_switch(policy, SWITCH_SLICE_MS);
+    }
+    return XF_VERDICT_GO_ON;
+}
+
+static enum xf_verdict after_send(struct xf_policy *policy)
+{
+    struct xf_precopy_output out;
+
+    /* Until then the measured time would be that of filling the pipe. */
+    if (!xf_encoder_wait_idle(policy->enc)) {
+        return XF_VERDICT_ABORT;
+    }
+    out = step(policy, -1);
+    if (out.verdict == XF_VERDICT_STOP && !may_switch(policy, 0)) {
+        out.verdict = XF_VERDICT_GO_ON;
+    }
+    if (out.verdict == XF_VERDICT_STOP || policy->round.verdict != XF_VERDICT_SLOW) {
+        note_verdict(policy, &out);
+    }
+    if (out.verdict == XF_VERDICT_STOP) {
+        policy->predicted_us = policy->round.predicted_pause_us;
+        policy->stop_us = xf_mono_us();
+    } else {
+        /* While stopping, the message can wait for the guest's pause to be over. */
+        xf_policy_tell(policy);
+    }
+    return out.verdict;
+}
+
+static enum xf_verdict policy_asked(void *arg, uint32_t round, uint64_t total_written,
+                                    int64_t pages_dirty)
+{
+    struct xf_policy *policy = arg;
+
+    (void)total_written; /* the encoder counts what really left */
+    xf_job_progress(policy->job);
+    if (xf_job_stopped(policy->job)) {
+        return XF_VERDICT_ABORT;
+    }
+    return pages_dirty >= 0 ? before_send(policy, round, pages_dirty) : after_send(policy);
+}
+
+static void policy_suspended(void *arg)
+{
+    struct xf_policy *policy = arg;
+
+    policy->suspended_us = xf_mono_us();
+    xf_job_progress(policy->job);
+    xf_job_say(policy->job, XF_LINK_SUSPENDED);
+    if (policy->rounds > 0) {
+        xf_policy_tell(policy);
+    }
+    begin_round(policy, policy->rounds, 0, XF_VERDICT_STOP);
+}
+
+const struct xf_save_events xf_policy_events = {
+    .policy = policy_asked,
+    .suspended = policy_suspended,
+};
+
+void xf_policy_cold(struct xf_policy *policy)
+{
+    policy->stop_us = xf_mono_us();
+}
+
+void xf_policy_sent(struct xf_policy *policy)
+{
+    struct xf_encoder_counts now = xf_encoder_counts(policy->enc);
+
+    policy->sent_us = xf_mono_us();
+    pthread_mutex_lock(&policy->lock);
+    /* Nobody says how many pages the last round has, but it sent them all. */
+    policy->round.pages_dirty =
+        now.pages_sent + now.pages_same - policy->top.pages_sent - policy->top.pages_same;
+    pthread_mutex_unlock(&policy->lock);
+}
+
+uint64_t xf_policy_stop_us(const struct xf_policy *policy)
+{
+    return policy->stop_us;
+}
+
+uint64_t xf_policy_suspended_us(const struct xf_policy *policy)
+{
+    return policy->suspended_us;
+}
+
+void xf_policy_totals(struct xf_policy *policy, struct xf_link_totals *totals)
+{
+    totals->rounds = policy->rounds;
+    totals->predicted_pause_us = policy->predicted_us;
+    totals->suspend_us =
+        policy->suspended_us > policy->stop_us ? policy->suspended_us - policy->stop_us : 0;
+    totals->last_pages_us =
+        policy->sent_us > policy->suspended_us ? policy->sent_us - policy->suspended_us : 0;
+}

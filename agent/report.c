@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attempt.h"
+#include "clock_qb.h"
+#include "history.h"
+#include "log_qb.h"
+#include "precopy.h"
+#include "requests.h"
+#include "store_writer.h"
+
+/* Reports that the fixed cost is the median of. */
+#define LEARN_FROM 9u
+/* Before the first move: suspension, handshake and unpausing of an idle guest take about this long. */
+#define FIXED_COST_FIRST_US 50000u
+#define PAGES_PER_MIB 256u
+
+static json_t *ms_of(uint64_t us)
+{
+    return json_real((double)us / 1000.0);
+}
+
+static json_t *number(uint64_t v)
+{
+    return json_integer((json_int_t)v);
+}
+
+json_t *xf_report_event(const char *event, json_t *object)
+{
+    json_t *e = json_pack("{s:s}", "event", event);
+
+    json_object_update(e, object);
+    return e;
+}
+
+/* ---- MIGRATION ---- */
+
+const char *xf_report_state(const struct xf_domain *dom)
+{
+    const struct xf_attempt *at = dom->attempt;
+
+    if (at != NULL && at->queued) {
+        return "queued";
+    }
+    if (xf_core_in_doubt(&dom->core)) {
+        return "in-doubt";
+    }
+    switch ((enum xf_state)dom->core.state) {
+    case XF_ST_S_COPY:
+        return at != NULL && at->switched_ms != 0 ? "switching" : "copying";
+    case XF_ST_D_RECV:
+        return "copying";
+    case XF_ST_S_SUSP:
+    case XF_ST_S_END:
+    case XF_ST_D_READY:
+        return "switching";
+    case XF_ST_S_COMMIT:
+    case XF_ST_D_WON:
+    case XF_ST_D_UNPAUSE:
+        return "committed";
+    case XF_ST_S_WON:
+    case XF_ST_S_RESUME:
+        return "resuming";
+    case XF_ST_S_DROP:
+    case XF_ST_D_DROP:
+        return "dropping";
+    case XF_ST_IDLE:
+    case XF_ST_HOME:
+    case XF_ST_STARTING:
+    case XF_ST_S_MARK:
+    case XF_ST_S_INTENT:
+    case XF_ST_D_PREPARE:
+    case XF_ST_D_MARK:
+    case XF_N_STATES:
+        break;
+    }
+    return "preparing";
+}
+
+static void missing_text(const struct xf_domain *dom, char *buf, size_t size)
+{
+    const struct xf_agent *agent = dom->agent;
+    const struct xf_core *core = &dom->core;
+    struct xf_slot peer = core->src.i == agent->cluster.self.i ? core->dst : core->src;
+    unsigned have = (unsigned)__builtin_popcount(core->promised) + 1;
+
+    buf[0] = '\0';
+    if (dom->attempt != NULL && dom->attempt->queued) {
+        snprintf(buf, size, "a free slot");
+    } else if (core->state == XF_ST_S_COMMIT && xf_core_in_doubt(core)) {
+        snprintf(buf, size, "a word from %s, or that it is confirmed off",
+                 xf_peer_slot_name(agent, peer));
+    } else if (xf_core_in_doubt(core)) {
+        snprintf(buf, size, "a word from %s, or %u votes of %u nodes (%u so far%s)",
+                 xf_peer_slot_name(agent, peer), agent->cluster.n_nodes / 2u + 1u,
+                 agent->cluster.n_nodes, have, core->quorate ? "" : ", and no quorum here");
+    }
+}
+
+json_t *xf_report_migration(struct xf_domain *dom)
+{
+    const struct xf_agent *agent = dom->agent;
+    const struct xf_attempt *at = dom->attempt;
+    const struct xf_round none = { .cap_percent = 100 };
+    const struct xf_round *r = at != NULL && at->n_rounds > 0 ? &at->rounds[at->n_rounds - 1]
+                                                              : &none;
+    bool queued = at != NULL && at->queued;
+    char id[XF_NAME_SIZE + 16], missing[256];
+    uint64_t bytes = 0, sent = 0;
+
+    for (uint32_t i = 0; at != NULL && i < at->n_rounds; i++) {
+        bytes += at->rounds[i].bytes_wire;
+        sent += at->rounds[i].pages_sent;
+    }
+    xf_migid_text(agent, &dom->core.id, id, sizeof(id));
+    missing_text(dom, missing, sizeof(missing));
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:o}", "domain",
+        xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", queued ? "" : id, "source",
+        xf_peer_slot_name(agent, queued ? agent->cluster.self : dom->core.src), "destination",
+        xf_peer_slot_name(agent, queued ? at->dst : dom->core.dst), "state", xf_report_state(dom),
+        "missing", missing, "round", (json_int_t)r->number, "pages_total",
+        number((uint64_t)dom->memory_mib * PAGES_PER_MIB), "pages_sent", number(sent),
+        "pages_dirty", number(r->pages_dirty), "bytes_wire", number(bytes), "rate_kibps",
+        number(r->duration_us > 0 ? r->bytes_wire * 1000000u / r->duration_us / 1024u : 0),
+        "dirty_rate_kibps", number(r->dirty_rate_kibps), "predicted_pause_ms",
+        ms_of(r->predicted_pause_us), "cap_percent", (json_int_t)r->cap_percent, "elapsed_ms",
+        number(at != NULL ? xf_now_ms() - at->started_ms : 0));
+}
+
+/* ---- REPORT ---- */
+
+static const char *verdict_name(uint8_t verdict)
+{
+    switch ((enum xf_verdict)verdict) {
+    case XF_VERDICT_STOP:
+        return "stop";
+    case XF_VERDICT_SLOW:
+        return "slow";
+    case XF_VERDICT_ABORT:
+        return "abort";
+    case XF_VERDICT_GO_ON:
+    case XF_N_VERDICTS:
+        break;
+    }
+    return "go-on";
+}
+
+static json_t *round_json(const struct xf_round *r)
+{
+    return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:I}", "round",
+                     (json_int_t)r->number, "pages_dirty", number(r->pages_dirty), "pages_sent",
+                     number(r->pages_sent), "pages_zero", number(r->pages_zero), "pages_same",
+                     number(r->pages_same), "bytes_wire", number(r->bytes_wire), "duration_ms",
+                     ms_of(r->duration_us), "dirty_rate_kibps", number(r->dirty_rate_kibps),
+                     "predicted_pause_ms", ms_of(r->predicted_pause_us), "verdict",
+                     verdict_name(r->verdict), "cap_percent", (json_int_t)r->cap_percent);
+}
+
+static json_t *span(uint64_t from_us, uint64_t to_us)
+{
+    return from_us != 0 && to_us >= from_us ? ms_of(to_us - from_us) : json_null();
+}
+
+/* Only what was seen: a phase without both its ends is null. */
+static json_t *pause_json(const struct xf_attempt *at)
+{
+    uint64_t suspend_us = at->totals.suspend_us;
+    uint64_t began_us = at->suspended_us > suspend_us ? at->suspended_us - suspend_us : 0;
+    uint64_t answer_us = at->running_us > at->commit_us ? at->running_us - at->commit_us : 0;
+    uint64_t seen_us = at->seen_us > at->running_us ? at->seen_us : at->running_us;
+    bool paused = at->suspended_us != 0;
+    bool ran = at->running_us != 0 && at->commit_us != 0;
+
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "total_ms", span(began_us, at->running_us),
+                     "suspend_ms", paused ? ms_of(suspend_us) : json_null(), "last_pages_ms",
+                     span(at->suspended_us, at->want_end_us), "build_ms",
+                     at->ready_us != 0 ? ms_of(at->build_us) : json_null(), "commit_ms",
+                     ran ? ms_of(answer_us > at->unpause_us ? answer_us - at->unpause_us : 0)
+                         : json_null(),
+                     "unpause_ms", ran ? ms_of(at->unpause_us) : json_null(), "network_ms",
+                     ran && at->seen_us != 0 ? ms_of(seen_us - at->running_us) : json_null());
+}
+
+static const char *result_name(const struct xf_attempt *at)
+{
+    switch ((enum xf_outcome)at->end_outcome) {
+    case XF_OUT_RAN:
+        return "moved";
+    case XF_OUT_GAVE:
+        return at->end_reason == XF_REASON_OK || at->end_reason == XF_REASON_SUPERSEDED ||
+                       at->end_reason == XF_REASON_IN_DOUBT ? "moved" : "lost";
+    case XF_OUT_LOST:
+        return "lost";
+    case XF_OUT_NONE:
+    case XF_OUT_KEPT:
+    case XF_OUT_NEVER:
+    case XF_OUT_UNDONE:
+    case XF_N_OUTCOMES:
+        break;
+    }
+    return "kept";
+}
+
+json_t *xf_report_end(struct xf_domain *dom)
+{
+    const struct xf_agent *agent = dom->agent;
+    const struct xf_attempt *at = dom->attempt;
+    const struct xf_link_totals *t = &at->totals;
+    json_t *rounds = json_array();
+    char id[XF_NAME_SIZE + 16], text[512];
+    const char *detail = at->failure[0] != '\0' ? at->failure : dom->refusal;
+    uint64_t bytes = 0, pause_us = t->predicted_pause_us;
+
+    for (uint32_t i = 0; i < at->n_rounds; i++) {
+        json_array_append_new(rounds, round_json(&at->rounds[i]));
+        bytes += at->rounds[i].bytes_wire;
+    }
+    if (pause_us == 0 && at->n_rounds > 0) {
+        pause_us = at->rounds[at->n_rounds - 1].predicted_pause_us;
+    }
+    snprintf(text, sizeof(text), "%s%s%.400s", xf_reason_sentence(at->end_reason),
+             detail[0] != '\0' && at->end_reason != XF_REASON_OK ? ": " : "",
+             at->end_reason != XF_REASON_OK ? detail : "");
+    xf_migid_text(agent, &at->id, id, sizeof(id));
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+                     "domain", xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id,
+                     "source", xf_peer_name(agent, at->id.src), "destination",
+                     xf_peer_slot_name(agent, at->dst), "result", result_name(at), "reason",
+                     xf_reason_name(at->end_reason), "text", text, "cold", at->options.cold,
+                     "started", at->started, "duration_ms", number(at->ended_ms - at->started_ms),
+                     "bytes_wire", number(t->bytes_wire != 0 ? t->bytes_wire : bytes),
+                     "bytes_stream", number(t->bytes_stream), "pages_total",
+                     number(t->pages_total != 0 ? t->pages_total
+                                                : (uint64_t)dom->memory_mib * PAGES_PER_MIB),
+                     "rounds", rounds, "predicted_pause_ms", ms_of(pause_us), "pause",
+                     pause_json(at));
+}
+
+/* ---- telling ---- */
+
+static void send_json(struct xf_agent *agent, struct xf_domain *dom, enum xf_frame_kind kind,
+                      const struct xf_migid *id, const json_t *body)
+{
+    char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    struct xf_frame *f = &agent->frame_out;
+
+    f->kind = (uint8_t)kind;
+    f->version = 0;
+    f->uuid = dom->uuid;
+    f->id = *id;
+    if (strlen(text) <= XF_PAYLOAD_MAX) {
+        xf_agent_send(agent, text, strlen(text));
+    }
+    free(text);
+}
+
+void xf_report_progress(struct xf_domain *dom, bool to_group)
+{
+    struct xf_attempt *at = dom->attempt;
+    json_t *body = xf_report_migration(dom);
+    json_t *event = xf_report_event("progress", body);
+    json_t *addresses = at != NULL && to_group ? xf_attempt_net_addresses(at) : NULL;
+
+    xf_request_watchers(dom->agent, event);
+    if (at != NULL && at->waiter != NULL) {
+        xf_answer_event(at->waiter, event);
+    }
+    json_decref(event);
+    if (addresses != NULL) {
+        json_object_set_new(body, "addresses", addresses);
+    }
+    if (to_group && (at == NULL || !at->queued)) {
+        send_json(dom->agent, dom, XF_FRAME_PROGRESS, &dom->core.id, body);
+    }
+    json_decref(body);
+}
+
+static void keep(struct xf_agent *agent, json_t *report)
+{
+    char *line;
+
+    if (!xf_history_add(agent->history, report)) {
+        return; /* the other party told it already */
+    }
+    line = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    xf_store_history(agent->store, line);
+    free(line);
+}
+
+void xf_report_publish(struct xf_domain *dom, json_t *report)
+{
+    struct xf_attempt *at = dom->attempt;
+    json_t *event = xf_report_event("ended", report);
+    const char *result = json_string_value(json_object_get(report, "result"));
+
+    xf_domain_log(dom, at->end_reason == XF_REASON_OK ? LOG_NOTICE : LOG_WARNING, "%s: %s",
+                  result != NULL ? result : "?",
+                  json_string_value(json_object_get(report, "text")));
+    send_json(dom->agent, dom, XF_FRAME_REPORT, &at->id, report);
+    keep(dom->agent, report);
+    xf_request_watchers(dom->agent, event);
+    if (at->waiter != NULL) {
+        xf_answer(at->waiter, at->end_reason,
+                  at->end_reason != XF_REASON_OK ? at->failure[0] != '\0' ? at->failure
+                                                                          : dom->refusal : "",
+                  event);
+        at->waiter = NULL;
+        event = NULL;
+    }
+    json_decref(event);
+    json_decref(report);
+}
+
+static json_t *load(const struct xf_frame *frame)
+{
+    json_t *body = json_loadb((const char *)frame->payload, frame->payload_size, 0, NULL);
+
+    if (!json_is_object(body)) {
+        json_decref(body);
+        return NULL;
+    }
+    return body;
+}
+
+void xf_report_received(struct xf_agent *agent, struct xf_node from, const struct xf_frame *frame)
+{
+    struct xf_domain *dom = xf_domain_get(agent, &frame->uuid);
+    json_t *report = load(frame);
+    json_t *event;
+
+    if (from.id == agent->cluster.node[agent->cluster.self.i].id || report == NULL) {
+        json_decref(report);
+        return;
+    }
+    json_decref(dom->progress);
+    dom->progress = NULL;
+    agent->slots_at_ms = 0;
+    keep(agent, report);
+    event = xf_report_event("ended", report);
+    xf_request_watchers(agent, event);
+    json_decref(event);
+    json_decref(report);
+}
+
+void xf_progress_received(struct xf_agent *agent, struct xf_node from,
+                          const struct xf_frame *frame)
+{
+    struct xf_domain *dom = xf_domain_get(agent, &frame->uuid);
+    json_t *body = load(frame);
+    const char *addresses;
+    json_t *event;
+
+    if (from.id == agent->cluster.node[agent->cluster.self.i].id || body == NULL) {
+        json_decref(body);
+        return;
+    }
+    addresses = json_string_value(json_object_get(body, "addresses"));
+    if (addresses != NULL && dom->attempt != NULL && !dom->attempt->source &&
+        xf_migid_cmp(&frame->id, &dom->core.id) == 0) {
+        xf_attempt_net_learned(dom->attempt, addresses);
+    }
+    json_object_del(body, "addresses");
+    event = xf_report_event("progress", body);
+    xf_request_watchers(agent, event);
+    json_decref(event);
+    json_decref(dom->progress);
+    dom->progress = body;
+    dom->progress_from = from;
+}
+
+/* ---- learning ---- */
+
+static int by_size(const void *a, const void *b)
+{
+    double d = *(const double *)a - *(const double *)b;
+
+    return d < 0 ? -1 : d > 0 ? 1 : 0;
+}
+
+uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent)
+{
+    double cost[LEARN_FROM];
+    uint32_t n = 0;
+    json_t *report;
+
+    for (uint32_t i = 0; n < LEARN_FROM && (report = xf_history_get(agent->history, i)) != NULL;
+         i++) {
+        json_t *pause = json_object_get(report, "pause");
+        json_t *total = json_object_get(pause, "total_ms");
+        json_t *last = json_object_get(pause, "last_pages_ms");
+
+        if (json_is_number(total) && json_is_number(last)) {
+            cost[n++] = json_number_value(total) - json_number_value(last);
+        }
+    }
+    if (n == 0) {
+        return FIXED_COST_FIRST_US;
+    }
+    qsort(cost, n, sizeof(cost[0]), by_size);
+    return cost[n / 2] > 0 && cost[n / 2] < 60000.0 ? (uint32_t)(cost[n / 2] * 1000.0)
+                                                    : FIXED_COST_FIRST_US;
+}

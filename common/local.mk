@@ -1,0 +1,24 @@
+# common/: bytes and numbers in, bytes and numbers out; tests/pure.sh asks the linker.
+noinst_LIBRARIES += common/libxfcommon.a
+common_libxfcommon_a_CPPFLAGS = -I$(top_srcdir)/common $(XF_CPPFLAGS)
+common_libxfcommon_a_SOURCES = \
+	common/announce.c common/announce.h \
+	common/bytes.h \
+	common/core.c common/core.h common/core_impl.h \
+	common/core_dest.c \
+	common/core_recover.c \
+	common/core_source.c \
+	common/core_vote.c \
+	common/ctl.c common/ctl.h \
+	common/domcfg.c common/domcfg.h \
+	common/fields.c common/fields.h \
+	common/ids.h \
+	common/invariant.c common/invariant.h \
+	common/journal.c common/journal.h \
+	common/link.c common/link.h \
+	common/precopy.h \
+	common/reason.c common/reason.h \
+	common/stream.c common/stream.h \
+	common/text.c common/text.h \
+	common/trace.c common/trace.h \
+	common/wire.c common/wire.h

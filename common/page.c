@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "page.h"
+
+#include <errno.h>
+
+/* An entry: pfn in bits 51..0 and type in 63..60, as in libxc's; kind in the bits libxc keeps zero. */
+#define KIND_SHIFT 52
+#define KIND_MASK 0xffu
+
+void xf_frame_put(struct xf_put *p, enum xf_frame_kind kind, uint32_t size)
+{
+    xf_put_u8(p, (uint8_t)kind);
+    xf_put_u8(p, 0);
+    xf_put_u16(p, 0);
+    xf_put_u32(p, size);
+}
+
+static bool known_kind(uint8_t kind)
+{
+    switch (kind) {
+#define X(sym, number) case number:
+        XF_FRAMES(X)
+#undef X
+        return true;
+    default: /* a number from a peer, not an enum of ours */
+        return false;
+    }
+}
+
+int xf_frame_get(const uint8_t *buf, struct xf_frame *ret_frame)
+{
+    struct xf_get g = { .buf = buf, .size = XF_FRAME_HEAD_SIZE };
+    struct xf_frame frame;
+    uint8_t zero;
+    uint16_t zeros;
+
+    frame.kind = xf_get_u8(&g);
+    zero = xf_get_u8(&g);
+    zeros = xf_get_u16(&g);
+    frame.size = xf_get_u32(&g);
+    if (!known_kind(frame.kind) || zero || zeros || frame.size > XF_FRAME_SIZE_MAX) {
+        return -EBADMSG;
+    }
+    *ret_frame = frame;
+    return 0;
+}
+
+void xf_data_put_hello(struct xf_put *p, const struct xf_data_hello *hello)
+{
+    xf_put_u32(p, XF_DATA_MAGIC);
+    xf_put_u16(p, hello->version_min);
+    xf_put_u16(p, hello->version_max);
+    xf_put_u64(p, hello->pages);
+}
+
+int xf_data_get_hello(const uint8_t *body, size_t size, struct xf_data_hello *ret_hello)
+{
+    struct xf_get g = { .buf = body, .size = size };
+    struct xf_data_hello hello;
+    uint32_t magic = xf_get_u32(&g);
+
+    hello.version_min = xf_get_u16(&g);
+    hello.version_max = xf_get_u16(&g);
+    hello.pages = xf_get_u64(&g);
+    /* A later version may say more after this, so that a peer that is too new can still be named. */
+    if (g.failed || magic != XF_DATA_MAGIC || hello.version_min > hello.version_max ||
+        hello.pages == 0 || hello.pages > XF_PAGES_MAX) {
+        return -EBADMSG;
+    }
+    *ret_hello = hello;
+    return 0;
+}
+
+bool xf_data_version(uint16_t min, uint16_t max, uint16_t *ret_version)
+{
+    uint16_t best = max < XF_DATA_MAX ? max : XF_DATA_MAX;
+
+    if (best < min || best < XF_DATA_MIN) {
+        return false;
+    }
+    *ret_version = best;
+    return true;
+}
+
+void xf_data_put_end(struct xf_put *p, const struct xf_data_end *end)
+{
+    xf_put_bytes(p, end->digest, sizeof(end->digest));
+    xf_put_u64(p, end->bytes_stream);
+    xf_put_u64(p, end->pages);
+}
+
+int xf_data_get_end(const uint8_t *body, size_t size, struct xf_data_end *ret_end)
+{
+    struct xf_get g = { .buf = body, .size = size };
+    struct xf_data_end end;
+
+    xf_get_bytes(&g, end.digest, sizeof(end.digest));
+    end.bytes_stream = xf_get_u64(&g);
+    end.pages = xf_get_u64(&g);
+    if (g.failed) {
+        return -EBADMSG;
+    }
+    end.tail_size = (uint32_t)(size - g.pos);
+    end.tail = xf_get_view(&g, end.tail_size);
+    *ret_end = end;
+    return 0;
+}
+
+void xf_data_put_failed(struct xf_put *p, uint16_t reason, const char *text)
+{
+    xf_put_u16(p, reason);
+    xf_put_bytes(p, text, strnlen(text, XF_FRAME_TEXT_MAX));
+}
+
+int xf_data_get_failed(const uint8_t *body, size_t size, struct xf_data_failed *ret_failed)
+{
+    struct xf_get g = { .buf = body, .size = size };
+    struct xf_data_failed failed = { 0 };
+    size_t len;
+
+    failed.reason = xf_get_u16(&g);
+    if (g.failed || size - g.pos > XF_FRAME_TEXT_MAX) {
+        return -EBADMSG;
+    }
+    len = size - g.pos;
+    xf_get_bytes(&g, failed.text, len);
+    for (size_t i = 0; i < len; i++) {
+        if (failed.text[i] < ' ' || failed.text[i] > '~') {
+            failed.text[i] = '?';
+        }
+    }
+    *ret_failed = failed;
+    return 0;
+}
+
+void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint32_t n)
+{
+    size_t content = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        content += xf_page_content_size(entry[i].kind);
+    }
+    xf_frame_put(p, XF_FRAME_PAGES, (uint32_t)(8u + 8u * n + content));
+    xf_put_u32(p, n);
+    xf_put_u32(p, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        xf_put_u64(p, xf_page_stream_entry(&entry[i]) | (uint64_t)entry[i].kind << KIND_SHIFT);
+    }
+}
+
+static int get_entry(uint64_t word, uint64_t pages, struct xf_page_entry *ret_entry)
+{
+    struct xf_page_entry entry = {
+        .pfn = xf_stream_pfn(word),
+        .type = (uint8_t)xf_stream_page_type(word),
+        .kind = (uint8_t)(word >> KIND_SHIFT & KIND_MASK),
+    };
+
+    if (entry.pfn >= pages || entry.kind > XF_PAGE_RAW ||
+        (entry.kind == XF_PAGE_NONE) == xf_stream_has_content(word)) {
+        return -EBADMSG;
+    }
+    *ret_entry = entry;
+    return 0;
+}
+
+int xf_page_get_chunk(const uint8_t *body, size_t size, uint64_t pages,
+                      struct xf_page_entry *ret_entry, uint32_t *ret_n, const uint8_t **ret_content)
+{
+    struct xf_get g = { .buf = body, .size = size };
+    uint32_t n = xf_get_u32(&g);
+    uint32_t zero = xf_get_u32(&g);
+    size_t content = 0;
+
+    if (g.failed || zero || n == 0 || n > XF_PAGE_CHUNK_MAX) {
+        return -EBADMSG;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        int rc = get_entry(xf_get_u64(&g), pages, &ret_entry[i]);
+
+        if (g.failed || rc < 0) {
+            return -EBADMSG;
+        }
+        content += xf_page_content_size(ret_entry[i].kind);
+    }
+    if (content != size - g.pos) {
+        return -EBADMSG;
+    }
+    *ret_n = n;
+    *ret_content = body + g.pos;
+    return 0;
+}
+
+bool xf_page_is_zero(const uint8_t page[static XF_PAGE_SIZE])
+{
+    /* Most pages that are not zero show it at once; the rest is read in lines, without branches. */
+    for (size_t at = 0; at < XF_PAGE_SIZE; at += 64) {
+        uint64_t w[8];
+
+        memcpy(w, page + at, sizeof(w));
+        if ((w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The bytes of the data path between two movers, inside TLS: frames, and the entries that stand for
+ * the pages of one chunk. docs/data-path.md lists them. The movers' encoder and decoder
+ * (agent/mover/) read pipes and hash; this knows only layouts and bounds.
+ */
+#ifndef XF_PAGE_H
+#define XF_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "stream.h"
+
+#define XF_DATA_MAGIC 0x31444658u /* "XFD1" */
+#define XF_DATA_MIN 1u            /* versions of this format that we speak */
+#define XF_DATA_MAX 1u
+
+/* A chunk of this many raw pages with its entries and header just fits 16 full TLS records. */
+#define XF_PAGE_CHUNK_MAX 63u
+/* 4 TiB of guest. Bounds the table that a peer can make us map. */
+#define XF_PAGES_MAX (1ull << 30)
+
+#define XF_FRAME_HEAD_SIZE 8u
+#define XF_FRAME_SIZE_MAX (512u << 10) /* body of one frame */
+#define XF_FRAME_TEXT_MAX 200u
+#define XF_DIGEST_SIZE 16u
+
+/* X(symbol, number). S: source, D: destination. */
+#define XF_FRAMES(X)                                                                               \
+    X(HELLO, 1)  /* S, then D: magic, versions, pages */                                           \
+    X(STREAM, 2) /* S: bytes of the save stream as they are */                                     \
+    X(PAGES, 3)  /* S: count, entries, content */                                                  \
+    X(END, 4)    /* S: digest, totals, the last bytes of the stream (H3) */                        \
+    X(BUILT, 5)  /* D: digest equal and domain built */                                            \
+    X(FAILED, 6) /* either: reason, text */                                                        \
+    X(ALIVE, 7)  /* either: nothing to say, but here */
+
+enum xf_frame_kind {
+#define X(sym, number) XF_FRAME_##sym = (number),
+    XF_FRAMES(X)
+#undef X
+};
+
+struct xf_frame {
+    uint8_t kind;  /* enum xf_frame_kind */
+    uint32_t size; /* of the body, <= XF_FRAME_SIZE_MAX */
+};
+
+/* What stands for a page. Numbers are the wire's; a version 1 peer sends those below DELTA only. */
+enum xf_page_kind {
+    XF_PAGE_NONE = 0,  /* its type has no content (broken, unallocated) */
+    XF_PAGE_ZERO = 1,  /* all bytes zero */
+    XF_PAGE_SAME = 2,  /* what was sent before for this pfn; nothing follows */
+    XF_PAGE_RAW = 3,   /* 4096 bytes follow */
+    XF_PAGE_DELTA = 4, /* kept for: difference to what was sent before */
+    XF_PAGE_DUP = 5,   /* kept for: equals another pfn */
+    XF_PAGE_LZ4 = 6,   /* kept for: compressed */
+    XF_PAGE_ZSTD = 7,  /* kept for: compressed */
+};
+
+struct xf_page_entry {
+    uint64_t pfn;
+    uint8_t type; /* libxc's, 0..15 */
+    uint8_t kind; /* enum xf_page_kind */
+};
+
+struct xf_data_hello {
+    uint16_t version_min;
+    uint16_t version_max;
+    uint64_t pages; /* bound of every pfn; 1..XF_PAGES_MAX */
+};
+
+struct xf_data_end {
+    uint8_t digest[XF_DIGEST_SIZE];
+    uint64_t bytes_stream;
+    uint64_t pages;
+    const uint8_t *tail; /* points into the frame */
+    uint32_t tail_size;
+};
+
+struct xf_data_failed {
+    uint16_t reason; /* enum xf_reason */
+    char text[XF_FRAME_TEXT_MAX + 1];
+};
+
+void xf_frame_put(struct xf_put *p, enum xf_frame_kind kind, uint32_t size);
+/* buf holds XF_FRAME_HEAD_SIZE bytes. 0, or -EBADMSG for an unknown kind or an impossible size. */
+int xf_frame_get(const uint8_t *buf, struct xf_frame *ret_frame);
+
+void xf_data_put_hello(struct xf_put *p, const struct xf_data_hello *hello);
+int xf_data_get_hello(const uint8_t *body, size_t size, struct xf_data_hello *ret_hello);
+/* The tail's bytes follow what this writes. */
+#define XF_DATA_END_SIZE (XF_DIGEST_SIZE + 16u)
+void xf_data_put_end(struct xf_put *p, const struct xf_data_end *end);
+int xf_data_get_end(const uint8_t *body, size_t size, struct xf_data_end *ret_end);
+void xf_data_put_failed(struct xf_put *p, uint16_t reason, const char *text);
+/* Unprintable characters of the text read as '?'. */
+int xf_data_get_failed(const uint8_t *body, size_t size, struct xf_data_failed *ret_failed);
+
+/* Can they talk, and in which version? False if the ranges do not meet. */
+bool xf_data_version(uint16_t min, uint16_t max, uint16_t *ret_version);
+
+/* Frame, count and entries of a chunk; its content must follow. 1 <= n <= XF_PAGE_CHUNK_MAX. */
+#define XF_PAGE_HEAD_SIZE(n) (XF_FRAME_HEAD_SIZE + 8u + 8u * (n))
+void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint32_t n);
+/*
+ * Reads count and entries of a PAGES body and checks all: every pfn < pages, kinds that this
+ * version knows, NONE just for types without content, and that the content has the size the entries
+ * ask for. ret_entry has room for XF_PAGE_CHUNK_MAX. 0 or -EBADMSG.
+ */
+int xf_page_get_chunk(const uint8_t *body, size_t size, uint64_t pages,
+                      struct xf_page_entry *ret_entry, uint32_t *ret_n, const uint8_t **ret_content);
+
+/* Content bytes that follow for an entry of that kind. */
+static inline size_t xf_page_content_size(uint8_t kind)
+{
+    return kind == XF_PAGE_RAW ? XF_PAGE_SIZE : 0;
+}
+
+/* As the save stream writes it. */
+static inline uint64_t xf_page_stream_entry(const struct xf_page_entry *entry)
+{
+    return entry->pfn | (uint64_t)entry->type << XF_STREAM_TYPE_SHIFT;
+}
+
+bool xf_page_is_zero(const uint8_t page[static XF_PAGE_SIZE]);
+
+#endif

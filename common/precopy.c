@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "precopy.h"
+
+#include <string.h>
+
+/* An entry and its page: what a page takes until a round has shown something else. */
+#define RAW_PAGE_BYTES 4104.0
+/* A round of fewer pages says more about latency than about speed. */
+#define SAMPLE_PAGES 64u
+/* Rounds of mostly zero pages do not show what the wire can do. */
+#define DENSE_PAGE_BYTES 1024.0
+/* One burst must not forbid stopping for ever. */
+#define RISE_MAX 16.0
+/* More rounds do not pay when they could save at most this share of the pause. */
+#define SMALL_SHARE 8u
+
+static const uint8_t cap_steps[] = { 75, 50, 25, 10 };
+
+void xf_precopy_init(struct xf_precopy *p, const struct xf_precopy_limits *limits)
+{
+    memset(p, 0, sizeof(*p));
+    p->limits = *limits;
+    if (p->limits.target_us > p->limits.max_us) {
+        p->limits.target_us = p->limits.max_us;
+    }
+    p->cap_percent = 100;
+    p->page_bytes = RAW_PAGE_BYTES;
+}
+
+static uint32_t clamp_us(double us)
+{
+    return us < (double)(XF_PRECOPY_UNKNOWN - 1) ? (uint32_t)us : XF_PRECOPY_UNKNOWN - 1;
+}
+
+static double send_us(const struct xf_precopy *p, double pages)
+{
+    double by_time = pages * p->page_us;
+    double by_wire = p->wire_bytes_us > 0 ? pages * p->page_bytes / p->wire_bytes_us : 0;
+
+    return by_time > by_wire ? by_time : by_wire;
+}
+
+/*
+ * How many pages get dirty in the next interval. Few pages written often look slow over a long
+ * interval and fast over a short one, so the rate alone is believed only after two rounds have
+ * shown by how much it rises. Until then: in a shorter interval not more than in the longer one.
+ */
+static double guess_pages(const struct xf_precopy *p, double interval_us)
+{
+    double total = (double)p->limits.pages_total;
+    double guess = p->rate * interval_us * (p->rise > 0 ? p->rise : 1.0);
+
+    if (interval_us <= (double)p->interval_us && (p->rise <= 0 || guess > (double)p->pages)) {
+        guess = (double)p->pages;
+    }
+    return guess < total ? guess : total;
+}
+
+static uint32_t predict_us(const struct xf_precopy *p, double interval_us)
+{
+    if (p->interval_us == 0) {
+        return XF_PRECOPY_UNKNOWN;
+    }
+    return clamp_us((double)p->limits.fixed_us + send_us(p, guess_pages(p, interval_us)));
+}
+
+/* After a send: what it says about wire and pages. */
+static void learn_send(struct xf_precopy *p, const struct xf_precopy_input *in)
+{
+    double us = (double)(in->now_us - p->top_us);
+    uint64_t pages = in->pages_sent - p->sent_before;
+    uint64_t bytes = in->bytes_wire - p->bytes_before;
+
+    if (us <= 0 || pages < SAMPLE_PAGES) {
+        return;
+    }
+    p->page_us = us / (double)pages;
+    if (p->round > 0) {
+        /* In the first round most pages may be zero; those that the guest dirties are not. */
+        p->page_bytes = (double)bytes / (double)pages;
+    }
+    if (bytes >= XF_PRECOPY_SAMPLE_BYTES &&
+        (p->wire_bytes_us <= 0 || (double)bytes / (double)pages >= DENSE_PAGE_BYTES)) {
+        double rate = (double)bytes / us;
+
+        /* Half old, half new: one slow round is not yet a slow link. */
+        p->wire_bytes_us = p->wire_bytes_us > 0 ? (p->wire_bytes_us + rate) / 2 : rate;
+    }
+}
+
+/* Before a send: what the fresh count says about the guest. */
+static void learn_dirty(struct xf_precopy *p, const struct xf_precopy_input *in)
+{
+    if (p->begun) {
+        double before = p->rate;
+
+        p->interval_us = in->now_us > p->top_us ? in->now_us - p->top_us : 1;
+        p->rate = (double)in->pages / (double)p->interval_us;
+        if (p->round > 0) {
+            double rise = before > 0 ? p->rate / before : 1.0;
+            double kept = p->rise > 0 ? (1.0 + p->rise) / 2 : 1.0;
+
+            rise = rise > kept ? rise : kept;
+            p->rise = rise < RISE_MAX ? rise : RISE_MAX;
+        }
+        p->round++;
+        p->rounds++;
+    }
+    p->pages = (uint64_t)in->pages;
+    if (p->round <= 1 || p->pages * 100 < p->pages_least * XF_PRECOPY_SHRINK_PERCENT) {
+        p->pages_least = p->pages;
+        p->stale = 0;
+    } else if (p->stale < UINT8_MAX) {
+        p->stale++;
+    }
+    p->begun = true;
+    p->top_us = in->now_us;
+    p->sent_before = in->pages_sent;
+    p->bytes_before = in->bytes_wire;
+}
+
+static bool is_small(const struct xf_precopy *p, uint32_t pause_us)
+{
+    uint32_t sending = pause_us > p->limits.fixed_us ? pause_us - p->limits.fixed_us : 0;
+
+    return p->pages <= XF_PRECOPY_SMALL_PAGES || sending <= p->limits.fixed_us / SMALL_SHARE;
+}
+
+static void stop(struct xf_precopy *p, uint32_t bound_us, struct xf_precopy_output *out)
+{
+    p->bound_us = bound_us;
+    /* Whoever cannot stop yet gets fresh patience. */
+    p->stale = 0;
+    p->rounds = 0;
+    out->verdict = XF_VERDICT_STOP;
+}
+
+static void slow_down(struct xf_precopy *p, struct xf_precopy_output *out)
+{
+    for (size_t i = 0; i < sizeof(cap_steps); i++) {
+        if (cap_steps[i] < p->cap_percent) {
+            p->cap_percent = cap_steps[i];
+            break;
+        }
+    }
+    p->stale = 0;
+    p->pages_least = p->pages;
+    out->verdict = XF_VERDICT_SLOW;
+}
+
+static void give_up(struct xf_precopy *p, enum xf_reason reason, struct xf_precopy_output *out)
+{
+    p->cap_percent = 100;
+    out->verdict = XF_VERDICT_ABORT;
+    out->reason = reason;
+}
+
+/* Going on as before does not help any more. */
+static void decide_stuck(struct xf_precopy *p, uint32_t pause_us, bool late,
+                         struct xf_precopy_output *out)
+{
+    const struct xf_precopy_limits *l = &p->limits;
+    bool last = late || p->rounds >= XF_PRECOPY_ROUNDS_MAX ||
+                p->stale >= 2 * XF_PRECOPY_PATIENCE;
+    bool low = p->pages * XF_PRECOPY_SHRINK_PERCENT <= p->pages_least * 100;
+    double best = (double)l->fixed_us + send_us(p, (double)p->pages_least);
+
+    if (l->slow_allowed && p->cap_percent > cap_steps[sizeof(cap_steps) - 1] && !late &&
+        p->rounds < XF_PRECOPY_ROUNDS_MAX) {
+        slow_down(p, out);
+    } else if (pause_us <= l->max_us && (low || last)) {
+        stop(p, l->max_us, out);
+    } else if (!last && best <= (double)l->max_us) {
+        /* It has been low enough before; a better moment may come again. */
+        out->verdict = XF_VERDICT_GO_ON;
+    } else if (l->force) {
+        stop(p, XF_PRECOPY_UNKNOWN, out);
+    } else {
+        give_up(p, late ? XF_REASON_MAX_TIME : XF_REASON_NOT_CONVERGING, out);
+    }
+}
+
+static void decide(struct xf_precopy *p, uint64_t now_us, struct xf_precopy_output *out)
+{
+    const struct xf_precopy_limits *l = &p->limits;
+    double sending = send_us(p, (double)p->pages);
+    uint32_t pause_us = predict_us(p, sending);
+    bool late = l->max_time_us > 0 &&
+                (double)now_us + sending + (double)pause_us > (double)l->max_time_us;
+
+    out->predicted_pause_us = pause_us;
+    if (pause_us == XF_PRECOPY_UNKNOWN) {
+        out->verdict = XF_VERDICT_GO_ON;
+    } else if (pause_us <= l->target_us) {
+        stop(p, l->target_us, out);
+    } else if (pause_us <= l->max_us && is_small(p, pause_us)) {
+        stop(p, l->max_us, out);
+    } else if (late || p->stale >= XF_PRECOPY_PATIENCE || p->rounds >= XF_PRECOPY_ROUNDS_MAX) {
+        decide_stuck(p, pause_us, late, out);
+    } else {
+        out->verdict = XF_VERDICT_GO_ON;
+    }
+}
+
+void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *in,
+                     struct xf_precopy_output *ret_output)
+{
+    struct xf_precopy_output out = { .verdict = XF_VERDICT_GO_ON, .reason = XF_REASON_OK };
+
+    if (p->limits.cold) {
+        out.verdict = XF_VERDICT_STOP;
+        out.predicted_pause_us = XF_PRECOPY_UNKNOWN;
+    } else if (in->pages >= 0) {
+        learn_dirty(p, in);
+        p->bound_us = 0;
+        decide(p, in->now_us, &out);
+    } else {
+        learn_send(p, in);
+        out.predicted_pause_us = predict_us(p, (double)(in->now_us - p->top_us));
+        /* The send took what it took: what was a good moment may be one no more, or be one now. */
+        if (p->bound_us == XF_PRECOPY_UNKNOWN ||
+            (out.predicted_pause_us != XF_PRECOPY_UNKNOWN &&
+             out.predicted_pause_us <= (p->bound_us ? p->bound_us : p->limits.target_us))) {
+            out.verdict = XF_VERDICT_STOP;
+        }
+    }
+    out.cap_percent = p->cap_percent;
+    out.dirty_rate_pages_s = p->interval_us > 0 ? (uint64_t)(p->rate * 1e6) : 0;
+    *ret_output = out;
+}

@@ -1,0 +1,1 @@
+# Examples:   EXTRA_DIST += examples/NAME

@@ -1,0 +1,3 @@
+# Manual pages; tests/docs.sh lints them and looks for what they must name.
+#   dist_man8_MANS += man/NAME.8
+dist_man8_MANS += man/xenferry.8

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Part of suite `cluster`: what must be refused, with which sentence and exit code, and that
+nothing has changed afterwards."""
+import contextlib
+import json
+import subprocess
+
+import build
+import guests
+import moves
+import procs
+import xflab
+
+
+def picture(lab):
+    """Everything a refusal must leave as it was."""
+    domains = lab.xenferry("n1", "domains", "--json").json()["domains"]
+    for domain in domains:
+        domain.pop("moving", None)
+    return {
+        "domains": sorted(domains, key=lambda d: d["uuid"]),
+        "copies": {name: guests.holders(lab, name) for name in lab.domains},
+        "agents": [p.pid if p else None for p in map(lab.agent_process, lab.hosts)],
+        "movers": [len(lab.named(host, "xenferry-mover")) for host in lab.hosts],
+    }
+
+
+def refused(suite, lab, claim, host, words, exit_code, reason, sentence, unchanged=None):
+    """The command on host ends with exit_code, reason and sentence; the cluster is as before."""
+    before = unchanged or picture(lab)
+    answer = lab.xenferry(host, *words, "--json", check=False)
+    told = ""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        for line in answer.out.splitlines():
+            event = json.loads(line)
+            told = event.get("error", event).get("reason", told)
+    suite.check(f"{claim}: exit {exit_code}, {reason}",
+                answer.code == exit_code and told == reason, answer)
+    suite.check(f"{claim}: says \"{sentence}\"", f"xenferry: {sentence}" in answer.err, answer.err)
+    after = picture(lab)
+    suite.check(f"{claim}: nothing changed", before == after, (before, after))
+
+
+def simple_refusals(suite, lab):
+    refused(suite, lab, "unknown domain", "n1", ["move", "nosuch", "--to", "n2"], 5,
+            "unknown-domain", "no node holds a domain of that name or uuid")
+    refused(suite, lab, "unknown node", "n1", ["move", "cat", "--to", "n9"], 6, "unknown-node",
+            "no node of that name is configured")
+    refused(suite, lab, "same node", "n2", ["move", "cat", "--to", "n1"], 8, "same-node",
+            "the domain is on that node already")
+    refused(suite, lab, "unknown verb", "n1", ["frobnicate"], 2, "usage",
+            "the request is not understood")
+    refused(suite, lab, "nonsense number", "n1",
+            ["move", "cat", "--to", "n2", "--downtime-max", "soon"], 2, "usage",
+            "the request is not understood")
+    refused(suite, lab, "cancel without a move", "n1", ["cancel", "nosuch"], 5, "unknown-domain",
+            "no node holds a domain of that name or uuid")
+    refused(suite, lab, "domain of a name that exists", "n3",
+            ["create", lab.domains["cat"]["config"]], 16, "exists",
+            "a domain of that name or uuid exists already")
+    guests.create(lab, "whale", "n2", memory_mib=3000, workload="pattern=idle")
+    guests.create(lab, "walrus", "n3", memory_mib=2000, workload="pattern=idle")
+    refused(suite, lab, "not enough memory", "n1", ["move", "whale", "--to", "n3"], 12, "no-memory",
+            "the target has too little free memory")
+    for name in ("whale", "walrus"):
+        lab.xenferry("n1", "destroy", name)
+        guests.forget(lab, name)
+
+
+def foreign_user(suite, lab):
+    before = picture(lab)
+    answer = lab.exec("n1", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                      "xenferry", "move", "cat", "--to", "n2", check=False)
+    suite.check("a foreign user: exit 4 and the sentence",
+                answer.code == 4
+                and "only root and members of group haclient may do this" in answer.err, answer)
+    suite.check("a foreign user: nothing changed", before == picture(lab))
+    group = [line.split(":")[2] for line in lab.exec("n1", "cat", "/etc/group").out.splitlines()
+             if line.startswith("haclient:")][0]
+    answer = lab.exec("n1", "setpriv", "--reuid", "65534", "--regid", group, "--clear-groups",
+                      "xenferry", "nodes", check=False)
+    suite.check("a member of haclient is served", answer.code == 0, answer)
+
+
+def slots(suite, lab):
+    """Two slots taken by slow moves: the third is refused without waiting, and waits otherwise."""
+    names = ("calf1", "calf2", "calf3")
+    for name in names:
+        guests.create(lab, name, "n1", memory_mib=128, workload="pattern=idle", fill="random")
+    running = [moves.Move(lab, "n1", name, "n2", "--bandwidth", "4M") for name in names[:2]]
+    for one in running:
+        one.wait_event(lambda e: e.get("event") == "progress", 15)
+    answer = lab.xenferry("n1", "move", "calf3", "--to", "n2", "--no-wait", check=False)
+    suite.check("no free slot with --no-wait: exit 10 and the sentence",
+                answer.code == 10 and "every migration slot is taken" in answer.err, answer)
+    answer = lab.xenferry("n3", "move", "calf1", "--to", "n3", "--no-wait", check=False)
+    suite.check("a second move of the same domain: exit 11 and the sentence",
+                answer.code == 11
+                and "a move of this domain is under way already" in answer.err, answer)
+    queued = moves.Move(lab, "n1", "calf3", "n2")
+    state = xflab.wait_for("the third move is queued", lambda: [
+        m["state"] for m in moves.migrations(lab, "n1", "calf3") or []], 10)
+    suite.check("without --no-wait the third move queues", state == ["queued"], state)
+    for name in names[:2]:
+        lab.xenferry("n1", "cancel", name)
+    for one in running:
+        one.wait(30)
+    suite.check("and runs as soon as a slot is free", queued.wait(60) == 0, queued.err)
+    for name in names:
+        lab.xenferry("n1", "destroy", name)
+        guests.forget(lab, name)
+
+
+def no_quorum(suite, lab):
+    before = picture(lab)
+    lab.isolate("n1", "cluster")
+    xflab.wait_for("n1 loses quorum", lambda: lab.exec(
+        "n1", "corosync-quorumtool", "-s", check=False).code != 0, 20)
+    answer = lab.xenferry("n1", "move", "cat", "--to", "n2", check=False)
+    suite.check("no quorum: exit 9 and the sentence",
+                answer.code == 9 and "this node has no quorum" in answer.err, answer)
+    answer = lab.xenferry("n2", "move", "cat", "--to", "n3", check=False)
+    suite.check("a domain on a node out of reach is no domain here: refused",
+                answer.code in (5, 7), answer)
+    lab.heal()
+    lab.wait_online(lab.hosts)
+    suite.check("no quorum: nothing changed", before == picture(lab))
+
+
+def offline_and_incompatible(suite, lab):
+    """A node without its agent; then with a member of the group that speaks other versions."""
+    lab.kill_agent("n3")
+    xflab.wait_for("n3 is out of the group", lambda: lab.online("n1") == ["n1", "n2"], 20)
+    refused(suite, lab, "offline node", "n1", ["move", "cat", "--to", "n3"], 7, "node-offline",
+            "that node's agent is not in the group")
+    peer = lab.popen("n3", f"{build.PREFIX}/libexec/xenferry-tests/peer", "range", "2", "3",
+                     stdout=subprocess.DEVNULL)
+    try:
+        state = xflab.wait_for("n3 is shown as incompatible", lambda: [
+            n for n in lab.xenferry("n1", "nodes", "--json").json()["nodes"]
+            if n["name"] == "n3" and n["state"] == "incompatible"], 15)
+        suite.check("another protocol: its versions are shown",
+                    state[0]["version"] == [2, 3], state)
+        refused(suite, lab, "another protocol", "n1", ["move", "cat", "--to", "n3"], 14, "protocol",
+                "that node's agent speaks no protocol version that we do")
+    finally:
+        procs.kill_all([p.pid for p in lab.named("n3", "peer")])
+        peer.wait(10)
+
+
+def malformed(suite, lab):
+    """Every truncation of every kind of frame, and noise, from a member of the group."""
+    before = picture(lab)
+    answer = lab.exec("n3", f"{build.PREFIX}/libexec/xenferry-tests/peer", "garbage", "7",
+                      timeout=120)
+    sent = answer.json()["sent"]
+    suite.check("thousands of malformed messages were sent", sent > 1000, sent)
+    suite.figure("malformed", sent)
+    suite.check("malformed messages: nothing changed", before == picture(lab),
+                (before, picture(lab)))
+    lab.start_agent("n3")
+    lab.wait_online(lab.hosts)
+    one, code = moves.move(lab, "cat", "n3")
+    suite.check("malformed messages: the next move works", code == 0, (one.err, one.events[-1:]))
+    moves.move(lab, "cat", "n1")
+
+
+def wrong_key(suite, lab):
+    """One node has another secret: its agent starts, but no image goes there."""
+    path = f"{lab.host_dir('n3')}/etc/xenferry/secret"
+    with open(path, "rb") as file:
+        secret = file.read()
+    before = picture(lab)
+    xflab.write(path, bytes(255 - b for b in secret), 0o600)
+    lab.kill_agent("n3")
+    lab.start_agent("n3")
+    lab.wait_online(lab.hosts)
+    one, code = moves.move(lab, "cat", "n3")
+    suite.check("wrong key: exit 13, auth", code == 13 and one.reason() == "auth",
+                (code, one.err, one.events[-1:]))
+    suite.check("wrong key: the sentence", "the data connection's keys do not match" in one.err
+                + str(one.report().get("text")), (one.err, one.report()))
+    moves.wait_settled(lab, "cat")
+    after = picture(lab)
+    for each in (before, after):
+        each.pop("agents")
+        for domain in each["domains"]:
+            domain.pop("epoch")  # the attempt took one
+    suite.check("wrong key: nothing changed", before == after, (before, after))
+    xflab.write(path, secret, 0o600)
+    lab.kill_agent("n3")
+    lab.start_agent("n3")
+    lab.wait_online(lab.hosts)
+
+
+def broken_config(suite, lab):
+    path = f"{lab.host_dir('n3')}/etc/xenferry/xenferry.conf"
+    with open(path, encoding="utf-8") as file:
+        good = file.read()
+    number = good.count("\n") + 1
+    for line, what in (("slots-outgoing = many\n", "a value that is no number"),
+                       ("no-such-key = 1\n", "an unknown key"),
+                       ("slots-incoming = 100000\n", "a value out of range")):
+        xflab.write(path, good + line)
+        answer = lab.exec("n3", "xenferryd", "--check-config", xflab.CONF, check=False)
+        suite.check(f"broken config, {what}: exit 15, file and line",
+                    answer.code == 15 and f"xenferry.conf:{number}:" in answer.err + answer.out,
+                    answer)
+        lab.kill_agent("n3")
+        answer = lab.exec("n3", "xenferryd", "-f", "-c", xflab.CONF, check=False, timeout=20)
+        suite.check(f"broken config, {what}: the agent does not start, and says why",
+                    answer.code == 15 and f"xenferry.conf:{number}:" in answer.err + answer.out,
+                    answer)
+        xflab.write(path, good)
+        lab.start_agent("n3")
+        lab.wait_online(lab.hosts)
+
+
+def refusals(suite, lab):
+    guests.create(lab, "cat", "n1", memory_mib=64, workload="pattern=idle")
+    for part in (simple_refusals, foreign_user, slots, no_quorum, offline_and_incompatible,
+                 malformed, wrong_key, broken_config):
+        suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
+        lab.heal()
+        for host in lab.hosts:
+            if lab.agent_process(host) is None:
+                lab.start_agent(host)
+        suite.guard(f"after {part.__name__} all agents are back", lab.wait_online, lab.hosts)

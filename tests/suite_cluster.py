@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Suite `cluster`: moves in a real cluster of lab hosts, judged by the client outside."""
+import os
+import subprocess
+import time
+
+import build
+import cluster_refusals
+import guests
+import judge
+import labs
+import moves
+import xflab
+
+
+def copy_is_only_on(lab, domain, host):
+    return xflab.wait_for(f"{domain} is on {host} alone",
+                          lambda: guests.holders(lab, domain) == {host: 1}, 20)
+
+
+def judged(suite, what, watcher, lab, domain):
+    """The outside view since the last summary: one copy, no page and no write lost."""
+    seen = watcher.summary()
+    suite.check(f"{what}: no counter came twice or fell back",
+                seen["duplicates"] == 0 and seen["back"] == 0, seen)
+    suite.check(f"{what}: the guest finds no page of its memory damaged",
+                seen["corrupt"] == 0, seen)
+    clean, findings, disk = judge.disk(lab.domains[domain]["disk"])
+    suite.check(f"{what}: every write is on the disk once and in order, one writer after the other",
+                clean, findings[:3])
+    return seen, disk
+
+
+def one_move(suite, lab, watcher, domain, to, what, *options):
+    """A move that must succeed; returns its report and the pause seen outside in ms."""
+    source = moves.home(lab, domain)
+    watcher.summary()
+    one, code = moves.move(lab, domain, to, *options)
+    report = one.report()
+    suite.check(f"{what}: the command ends with 0 and reports moved",
+                code == 0 and report.get("result") == "moved", (code, one.err, report))
+    suite.guard(f"{what}: one copy is left, on {to}", copy_is_only_on, lab, domain, to)
+    suite.check(f"{what}: it answers from {to}", watcher.wait_answers(10))
+    time.sleep(0.3)  # so that a second writer or answerer would have been seen
+    last = [event for event in watcher.events if event["event"] == "instance"][-1]
+    gap = max([ms for start, ms in watcher.gaps(one.started) if start <= last["t"]], default=0.0)
+    seen, disk = judged(suite, what, watcher, lab, domain)
+    suite.check(f"{what}: the client met exactly one new instance, on {to}",
+                seen["instances"] == 1 and seen["node"] == to, seen)
+    suite.check(f"{what}: the disk's last writer is {to}", disk["node"] == to, disk)
+    suite.say(f"        {what}: {source} to {to}, pause {gap:.0f} ms outside, "
+              f"{report.get('pause', {}).get('total_ms')} ms reported, "
+              f"{len(report.get('rounds', []))} rounds, {report.get('duration_ms')} ms in all")
+    return report, gap
+
+
+def switch_port(lab, mac):
+    """The port behind which the switch sees a MAC."""
+    listing = xflab.run("ip", "netns", "exec", lab.netns("switch"), "bridge", "fdb", "show",
+                        "br", "br0").out
+    for line in listing.splitlines():
+        words = line.split()
+        if words and words[0] == mac and "permanent" not in words:
+            return words[words.index("dev") + 1]
+    return None
+
+
+def basic_moves(suite, lab):
+    guests.create(lab, "web", "n1", memory_mib=96, workload="pattern=idle", fill="random")
+    watcher = judge.Judge(lab, "web", gap_ms=8)
+    try:
+        suite.check("a created domain answers", watcher.wait_answers(10))
+        listed = [d for d in lab.xenferry("n3", "domains", "--json").json()["domains"]
+                  if d["name"] == "web"]
+        suite.check("every node lists it where it runs",
+                    len(listed) == 1 and listed[0]["node"] == "n1"
+                    and listed[0]["state"] == "running", listed)
+        report, gap = one_move(suite, lab, watcher, "web", "n2", "idle guest")
+        suite.figure("pause_idle_ms", round(gap, 1))
+        mac = lab.domains["web"]["mac"]
+        suite.check("the switch sends its frames to the new host", switch_port(lab, mac) == "n2",
+                    switch_port(lab, mac))
+        suite.check("the old host saw the MAC arrive from outside, and the report says when",
+                    isinstance(report.get("pause", {}).get("network_ms"), (int, float)), report)
+        one_move(suite, lab, watcher, "web", "n3", "cold move", "--cold")
+        for host in lab.hosts:
+            entries = lab.xenferry(host, "history", "--json").json()["history"]
+            suite.check(f"{host} keeps the history of both moves",
+                        [(e["destination"], e["result"]) for e in entries[:2]]
+                        == [("n3", "moved"), ("n2", "moved")], entries[:2])
+    finally:
+        watcher.stop()
+
+
+def load_moves(suite, lab):
+    guests.create(lab, "busy", "n1", memory_mib=256, workload="pattern=hotspot,rate=20,window=32",
+                  fill="random")
+    watcher = judge.Judge(lab, "busy", gap_ms=8)
+    try:
+        suite.check("a busy domain answers", watcher.wait_answers(10))
+        report, gap = one_move(suite, lab, watcher, "busy", "n2", "guest that dirties 20 MB/s")
+        suite.figure("pause_busy_ms", round(gap, 1))
+        rounds = report.get("rounds", [])
+        suite.check("rounds shrink: the last sends less than the first",
+                    len(rounds) > 1 and rounds[-1]["pages_sent"] < rounds[0]["pages_sent"], rounds)
+        cancelled(suite, lab, watcher)
+        gives_up(suite, lab, watcher)
+    finally:
+        watcher.stop()
+
+
+def stays(suite, lab, watcher, what, one, exit_code, reason):
+    """The move ended that way and the domain never noticed."""
+    suite.check(f"{what}: exit {exit_code}, reason {reason}",
+                one.reason() == reason and one.wait() == exit_code,
+                (one.reason(), one.err, one.events[-1:]))
+    suite.guard(f"{what}: the only copy is where it was", copy_is_only_on, lab, "busy", "n2")
+    seen, _disk = judged(suite, what, watcher, lab, "busy")
+    suite.check(f"{what}: the client met no new instance, and no pause of a second",
+                seen["instances"] == 0 and seen["longest_gap_ms"] < 1000, seen)
+
+
+def cancelled(suite, lab, watcher):
+    watcher.summary()
+    one = moves.Move(lab, "n2", "busy", "n1", "--bandwidth", "30M")
+    suite.check("a move that takes a while reports its progress",
+                one.wait_event(lambda e: e.get("event") == "progress", 15) is not None, one.events)
+    answer = lab.xenferry("n3", "cancel", "busy", check=False)
+    suite.check("cancel from a third node is taken", answer.code == 0, answer)
+    one.wait(30)
+    stays(suite, lab, watcher, "cancelled move", one, 21, "cancelled")
+
+
+def gives_up(suite, lab, watcher):
+    watcher.summary()
+    one = moves.Move(lab, "n2", "busy", "n1", "--bandwidth", "10M")
+    one.wait(120)
+    stays(suite, lab, watcher, "guest faster than the link", one, 23, "not-converging")
+
+
+def power_cut_in_a_move(suite, lab):
+    """The source loses power in pre-copy: the domain is lost with it, and can be started again."""
+    guests.create(lab, "frail", "n1", memory_mib=256, workload="pattern=idle", fill="random")
+    one = moves.Move(lab, "n3", "frail", "n2", "--bandwidth", "30M")
+    one.wait_event(lambda e: e.get("event") == "progress", 15)
+    lab.power_off("n1")
+    one.wait(60)
+    suite.check("power cut at the source: the move ends as lost or refused",
+                one.reason() in ("node-lost", "peer-left", "peer-silent", "connection"),
+                (one.events[-1:], one.err))
+    again = lab.xenferry("n3", "create", lab.domains["frail"]["config"], "--json", check=False)
+    suite.check("while the dead host is not confirmed off, a start is refused (H11)",
+                again.code == 20, again)
+    lab.confirm_off("n1")
+    started = lab.xenferry("n3", "create", lab.domains["frail"]["config"], "--json", check=False)
+    suite.check("once it is, the domain starts elsewhere", started.code == 0, started)
+    lab.power_on("n1")
+    suite.guard("the host comes back and all agree", moves.wait_settled, lab, "frail")
+    suite.check("it runs once", guests.holders(lab, "frail") == {"n3": 1},
+                guests.holders(lab, "frail"))
+
+
+def agents_come_and_go(suite, lab):
+    """An agent's death is no domain's death."""
+    watcher = judge.Judge(lab, "web", gap_ms=8)
+    try:
+        watcher.wait_answers(10)
+        host = moves.home(lab, "web")
+        lab.kill_agent(host)
+        time.sleep(1)
+        lab.start_agent(host)
+        lab.wait_online(lab.hosts)
+        suite.check("a killed agent finds its domain again", moves.home(lab, "web") == host)
+        seen, _disk = judged(suite, "agent killed and restarted", watcher, lab, "web")
+        suite.check("agent killed and restarted: the client noticed nothing",
+                    seen["instances"] == 0 and seen["longest_gap_ms"] < 500, seen)
+    finally:
+        watcher.stop()
+
+
+def side_by_side(suite, lab):
+    """A second lab, half killed, brought up again, taken down: the first one does not notice."""
+    first = lab.online("n1")
+    other = xflab.Lab(lab.name + "b", nodes=2, install_root=lab.install_root)
+    with other.lock():
+        try:
+            other.up()
+            suite.check("a second lab of two hosts stands beside the first",
+                        other.online("n1") == ["n1", "n2"], other.online("n1"))
+            half = other.inits["n1"][0]
+            os.kill(half, 9)
+            xflab.run("ip", "netns", "del", other.netns("judge"))
+            started = time.monotonic()
+            other.up()
+            suite.figure("up_s", round(time.monotonic() - started, 1))
+            suite.check("a half dead lab of its own name does not disturb a new one",
+                        other.online("n2") == ["n1", "n2"], other.online("n2"))
+        finally:
+            other.down()
+    os.unlink(other.dir + ".lock")
+    left = [line for line in xflab.run("ip", "netns", "list").out.splitlines()
+            if line.startswith(other.netns(""))]
+    suite.check("down leaves nothing of it", not left and not os.path.exists(other.dir), left)
+    suite.check("the first lab noticed nothing", lab.online("n1") == first == lab.hosts,
+                lab.online("n1"))
+
+
+def scripts(suite):
+    """What others test with namespaces of their own; each script's exit code is its verdict."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    programs = {name: build.program(name) for name in ("conformance_hyper",)}
+    for relative in ("net/handover.sh", "h12.sh"):
+        programs[relative] = os.path.join(here, relative)
+    for name, path in programs.items():
+        done = subprocess.run([path], capture_output=True, text=True, check=False, timeout=300,
+                              env={**os.environ, "XENFERRY_LIBEXECDIR": os.path.join(
+                                  build.folder(), "root/opt/xenferry/libexec/xenferry")})
+        suite.check(f"{name} passes", done.returncode == 0,
+                    (done.stdout[-1500:], done.stderr[-1500:]))
+
+
+def run(suite, _options):
+    with labs.lab_of(suite, "cluster") as lab:
+        suite.check("three agents see each other", lab.online("n1") == lab.hosts, lab.online("n1"))
+        for part in (basic_moves, load_moves, cluster_refusals.refusals, agents_come_and_go,
+                     power_cut_in_a_move, side_by_side):
+            suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
+            labs.heal_all(lab)
+            suite.guard(f"after {part.__name__} all agents are back", lab.wait_online, lab.hosts)
+    suite.guard("the scripts run", scripts, suite)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Suite `soak`: one domain to and fro; the agents must not grow."""
+import statistics
+
+import guests
+import judge
+import labs
+import moves
+import procs
+
+WARM_UP = 20  # moves until caches, pools and the heap have their size
+# What an agent's heap may grow by over hundreds of moves: fragmentation, no leak. A leak of one
+# report, about 2 KiB, in each of 500 moves would exceed it.
+RSS_GROWTH_MAX_KIB = 768
+
+
+def sizes(lab):
+    """{host: (RSS in KiB, descriptors)} of the agents."""
+    agents = {host: lab.agent_process(host) for host in lab.hosts}
+    return {host: (procs.rss_kib(agent.pid), procs.fd_count(agent.pid))
+            for host, agent in agents.items()}
+
+
+def run(suite, options):
+    warm_up = min(WARM_UP, options.moves // 2)
+    with labs.lab_of(suite, "soak", log_level="notice") as lab:
+        guests.create(lab, "shuttle", "n1", memory_mib=64,
+                      workload="pattern=hotspot,rate=4,window=8", fill="50")
+        watcher = judge.Judge(lab, "shuttle", gap_ms=8)
+        suite.check("the domain answers", watcher.wait_answers(10))
+        before = {}
+        pauses = []
+        agents = [lab.agent_process(host).pid for host in lab.hosts]
+        done = 0
+        for number in range(options.moves):
+            if number == warm_up:
+                before = sizes(lab)
+            watcher.summary()
+            one, code = moves.move(lab, "shuttle", lab.hosts[1 - number % 2],
+                                   host=lab.hosts[number % 2])
+            if code != 0:
+                suite.check(f"move {number + 1} succeeds", False, (code, one.err, one.events[-1:]))
+                break
+            done += 1
+            watcher.wait_answers(10)
+            pauses.append(watcher.summary()["longest_gap_ms"])
+        after = sizes(lab)
+        last = watcher.stop()
+        clean, findings, _disk = judge.disk(lab.domains["shuttle"]["disk"])
+        events = [e for e in watcher.events if e["event"] in ("back", "duplicate", "corrupt")]
+        rss = max(after[host][0] - before.get(host, after[host])[0] for host in lab.hosts)
+        fds = max(after[host][1] - before.get(host, after[host])[1] for host in lab.hosts)
+        suite.check(f"{options.moves} moves to and fro succeed", done == options.moves, done)
+        suite.check("the client and the disk saw one copy, none damaged",
+                    clean and not events and last["corrupt"] == 0, (findings[:3], events[:3]))
+        suite.check(f"no agent grew by {RSS_GROWTH_MAX_KIB} KiB", rss <= RSS_GROWTH_MAX_KIB,
+                    (before, after))
+        suite.check("no agent holds more descriptors", fds <= 0, (before, after))
+        suite.check("no agent was restarted",
+                    agents == [lab.agent_process(host).pid for host in lab.hosts])
+        suite.check("no sandbox and no mover is left over",
+                    sum(len(lab.sandboxes(h)) for h in lab.hosts) == 1
+                    and not any(lab.named(h, "xenferry-mover") for h in lab.hosts))
+        suite.figure("moves", done)
+        suite.figure("rss_growth_kib", rss)
+        suite.figure("fd_growth", fds)
+        suite.figure("pause_median_ms", round(statistics.median(pauses), 1) if pauses else None)
