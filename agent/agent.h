@@ -50,6 +50,7 @@ struct xf_peer {
     char address[XF_NAME_SIZE];
     bool configured;
     bool member;
+    bool seen;          /* in Corosync's membership, with or without its agent */
     bool greeted;       /* its whole HELLO of this view was received */
     bool incompatible;  /* no protocol version in common */
     bool off;           /* confirmed off and not seen since */
@@ -112,8 +113,8 @@ struct xf_agent {
     qb_loop_t *loop;
     struct xf_ticker *ticker;
     uint64_t started_ms;
-    bool stopping;
-    const char *config_path;
+    bool failed; /* the loop was stopped by an error */
+    void (*on_tick)(struct xf_agent *agent); /* main's: the watchdog */
     struct xf_settings settings;
     struct xf_secret secret;
     char secret_error[300]; /* why there is none */
@@ -121,6 +122,7 @@ struct xf_agent {
     struct xf_cluster cluster;
     struct xf_peer peer[XF_NODES_MAX];
     uint32_t members;
+    uint32_t seen;
     bool quorate;
     bool booted; /* every record has seen EV_BOOT */
 
@@ -138,7 +140,7 @@ struct xf_agent {
     struct xf_domain *domains;
     struct xf_later *later; /* events that arose inside a step */
     struct xf_later **later_last;
-    bool later_scheduled;
+    int later_fd;
     uint64_t next_domain;
     uint64_t next_cookie;
     uint64_t next_order;
@@ -158,7 +160,8 @@ struct xf_agent {
 };
 
 /* agent.c */
-void xf_agent_start(struct xf_agent *agent);
+/* 0 or negative errno, logged. */
+int xf_agent_start(struct xf_agent *agent);
 void xf_agent_stop(struct xf_agent *agent);
 void xf_agent_tick(struct xf_agent *agent);
 /* Encodes agent->frame_out, with this payload, and sends it. Allocates nothing while the group takes it (H12). */
@@ -172,6 +175,8 @@ struct xf_peer *xf_peer_named(struct xf_agent *agent, const char *name);
 /* "?" when there is no such node. */
 const char *xf_peer_name(const struct xf_agent *agent, struct xf_node node);
 const char *xf_peer_slot_name(const struct xf_agent *agent, struct xf_slot slot);
+/* The latest incarnation of it that this agent has heard of, also in the records of domains. */
+struct xf_boot xf_peer_latest_boot(const struct xf_agent *agent, const struct xf_peer *peer);
 void xf_peer_confirm_off(struct xf_agent *agent, struct xf_peer *peer, struct xf_boot boot);
 
 /* hello.c */
@@ -203,6 +208,7 @@ void xf_domain_event(struct xf_domain *dom, const struct xf_event *event);
 void xf_domain_event_later(struct xf_domain *dom, const struct xf_event *event);
 void xf_domain_op_done(struct xf_domain *dom, enum xf_op op, bool ok, enum xf_reason reason);
 void xf_domain_mover_event(struct xf_domain *dom, enum xf_mover_ev ev, enum xf_reason reason);
+int xf_later_open(struct xf_agent *agent); /* 0 or negative errno */
 void xf_later_free(struct xf_agent *agent);
 
 /* perform.c */

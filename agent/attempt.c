@@ -28,6 +28,10 @@ struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source)
     if (at == NULL) {
         abort();
     }
+    if (dom->attempt != NULL && dom->attempt->ended && dom->attempt->report_at_ms != UINT64_MAX) {
+        dom->attempt->report_at_ms = 0; /* it waits for the network no longer */
+        xf_attempt_end(dom, dom->attempt->end_reason);
+    }
     xf_attempt_free(dom);
     at->source = source;
     at->started_ms = xf_now_ms();
@@ -199,6 +203,7 @@ void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg, co
     case XF_MSG_PROMISE:
     case XF_MSG_SUPERSEDED:
     case XF_MSG_DONE:
+    case XF_MSG_CLEAR:
     case XF_N_MSGS:
         return;
     }
@@ -220,7 +225,10 @@ static void grant_switch(struct xf_domain *dom, uint64_t now_ms)
 
 static void take_round(struct xf_attempt *at, const struct xf_round *round)
 {
-    if (at->n_rounds < XF_ATTEMPT_ROUNDS_MAX) {
+    bool again = at->n_rounds > 0 && at->rounds[at->n_rounds - 1].number == round->number;
+
+    /* A long round is told several times, each time with more of it done. */
+    if (!again && at->n_rounds < XF_ATTEMPT_ROUNDS_MAX) {
         at->n_rounds++;
     }
     at->rounds[at->n_rounds - 1] = *round;
@@ -401,6 +409,9 @@ void xf_attempt_tick(struct xf_domain *dom, uint64_t now_ms)
         return;
     }
     if (at->ended) {
+        if (at->report_at_ms == UINT64_MAX && !xf_announce_busy(at->announce)) {
+            xf_attempt_free(dom);
+        }
         return;
     }
     if (at->wants_switch) {
@@ -452,6 +463,31 @@ static void make_up(struct xf_domain *dom)
     at->dst = dom->core.dst;
 }
 
+void xf_attempt_adopt(struct xf_domain *dom)
+{
+    struct xf_agent *agent = dom->agent;
+    struct xf_attempt *at;
+    char err[200];
+
+    make_up(dom);
+    at = dom->attempt;
+    at->config = calloc(1, XF_CONFIG_SIZE_MAX);
+    if (at->config == NULL) {
+        abort();
+    }
+    at->needs_known =
+        agent->hyper_ops->config(agent->hyper, &dom->uuid, at->config, XF_CONFIG_SIZE_MAX) == 0 &&
+        agent->hyper_ops->needs(at->config, &at->needs, err, sizeof(err)) == 0;
+    if (at->source) {
+        xf_attempt_net_source(dom);
+        if (dom->core.state == XF_ST_S_COMMIT && at->watch != NULL) {
+            xf_watch_start(at->watch);
+        }
+    } else {
+        xf_attempt_net_dest(dom);
+    }
+}
+
 static bool network_is_awaited(const struct xf_attempt *at, uint64_t now_ms)
 {
     return at->watch != NULL && at->running_us != 0 && at->seen_us == 0 &&
@@ -499,10 +535,9 @@ void xf_attempt_end(struct xf_domain *dom, enum xf_reason reason)
     } else if (at->end_outcome != XF_OUT_RAN) {
         xf_domain_log(dom, LOG_NOTICE, "does not come: %s", xf_reason_sentence(reason));
     }
-    at->waiter = NULL;
-    if (at->announce == NULL || !xf_announce_busy(at->announce)) {
-        xf_attempt_free(dom);
-    } else {
+    if (at->announce != NULL && at->end_outcome == XF_OUT_RAN) {
         at->report_at_ms = UINT64_MAX; /* kept for the announcements alone */
+    } else {
+        xf_attempt_free(dom);
     }
 }

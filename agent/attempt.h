@@ -78,6 +78,8 @@ struct xf_attempt {
 
 /* S: accepted or queued. D: INTENT came. Replaces the one that is there. */
 struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source);
+/* One that an earlier agent began: as much of it as the record and the hypervisor know. */
+void xf_attempt_adopt(struct xf_domain *dom);
 void xf_attempt_free(struct xf_domain *dom); /* when there is one */
 
 /* Payloads of DOMAIN frames, docs/wire.md. */

@@ -30,10 +30,10 @@ static const struct cpg_name group_name = {
 
 /* ---- views ---- */
 
-static void tell_view(struct xf_group *group, const struct xf_node *left, size_t n_left)
+static void tell_view(struct xf_group *group)
 {
-    group->events->view(group->arg, group->members, group->n_members, left, n_left,
-                        group->connected && group->quorate);
+    group->events->view(group->arg, &group->view);
+    group->view.n_left = 0;
 }
 
 static bool is_in(const struct xf_node *list, size_t n, uint32_t id)
@@ -71,8 +71,7 @@ static void on_confchg(cpg_handle_t handle, const struct cpg_name *name,
                        const struct cpg_address *joined, size_t n_joined)
 {
     struct xf_group *group = of_cpg(handle);
-    struct xf_node gone[XF_NODES_MAX];
-    size_t n_gone;
+    struct xf_group_view *view;
 
     (void)name;
     (void)joined;
@@ -80,13 +79,14 @@ static void on_confchg(cpg_handle_t handle, const struct cpg_name *name,
     if (group == NULL || group->lost) {
         return;
     }
-    group->n_members = node_list(members, n_members, group->members);
-    n_gone = node_list(left, n_left, gone);
-    group->present = is_in(group->members, group->n_members, group->self.id);
+    view = &group->view;
+    view->n_members = node_list(members, n_members, view->members);
+    view->n_left = node_list(left, n_left, view->left);
+    group->present = is_in(view->members, view->n_members, group->self.id);
     if (!group->present) {
-        group->n_members = 0;
+        view->n_members = 0;
     }
-    tell_view(group, gone, n_gone);
+    tell_view(group);
 }
 
 static void on_deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_t nodeid,
@@ -101,23 +101,30 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_
     }
 }
 
+static struct xf_group *of_quorum(quorum_handle_t handle)
+{
+    const void *context = NULL;
+    struct xf_group *group = NULL;
+
+    if (quorum_context_get(handle, &context) == CS_OK) {
+        /* libquorum's context is const, what it points to is not. */
+        memcpy(&group, &context, sizeof(group));
+    }
+    return group;
+}
+
 static void on_quorum(quorum_handle_t handle, uint32_t quorate, struct quorum_ring_id ring,
                       uint32_t n_members, const uint32_t *members)
 {
-    const void *context = NULL;
-    struct xf_group *group;
+    struct xf_group *group = of_quorum(handle);
 
     (void)ring;
     (void)n_members;
     (void)members;
-    if (quorum_context_get(handle, &context) != CS_OK || context == NULL) {
-        return;
-    }
-    memcpy(&group, &context, sizeof(group)); /* libquorum's context is const, what it points to is not */
-    if (group->quorate != (quorate != 0)) {
-        group->quorate = quorate != 0;
+    if (group != NULL && group->view.quorate != (quorate != 0)) {
+        group->view.quorate = quorate != 0;
         if (group->present) {
-            tell_view(group, NULL, 0);
+            tell_view(group);
         }
     }
 }
@@ -126,14 +133,25 @@ static void on_nodelist(quorum_handle_t handle, struct quorum_ring_id ring, uint
                         const uint32_t *members, uint32_t n_joined, const uint32_t *joined,
                         uint32_t n_left, const uint32_t *left)
 {
-    (void)handle;
+    struct xf_group *group = of_quorum(handle);
+    struct xf_group_view *view;
+
     (void)ring;
-    (void)n_members;
-    (void)members;
     (void)n_joined;
     (void)joined;
     (void)n_left;
     (void)left;
+    if (group == NULL) {
+        return;
+    }
+    view = &group->view;
+    view->n_seen = 0;
+    for (uint32_t i = 0; i < n_members && view->n_seen < XF_NODES_MAX; i++) {
+        view->seen[view->n_seen++].id = members[i];
+    }
+    if (group->present) {
+        tell_view(group);
+    }
 }
 
 /* ---- sending ---- */
@@ -251,11 +269,10 @@ static void disconnect(struct xf_group *group)
     group->quorum = 0;
     group->cmap = 0;
     group->connected = group->joined = group->present = group->lost = group->reread = false;
-    group->quorate = false;
-    group->n_members = 0;
+    memset(&group->view, 0, sizeof(group->view));
     drop_queue(group);
     if (was_present) {
-        tell_view(group, NULL, 0);
+        tell_view(group);
     }
 }
 
@@ -392,7 +409,6 @@ static void look_at_votes(const struct xf_group *group)
 
 static void connect_all(struct xf_group *group)
 {
-    group->quorate = false;
     if (open_handles(group) != 0 || xf_group_track_cmap(group) != 0 ||
         xf_group_read_cmap(group) != 0 || poll_handles(group) != 0) {
         disconnect(group);

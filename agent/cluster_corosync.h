@@ -21,17 +21,25 @@ struct xf_group_node {
     char address[XF_NAME_SIZE]; /* its first ring's, "" when the configuration names none */
 };
 
+struct xf_group_view {
+    size_t n_members;
+    struct xf_node members[XF_NODES_MAX]; /* agents in the group; none when Corosync is lost */
+    size_t n_seen;
+    struct xf_node seen[XF_NODES_MAX]; /* nodes in Corosync's membership, with or without agent */
+    size_t n_left;
+    struct xf_node left[XF_NODES_MAX]; /* that have gone, even if they are back by now */
+    bool quorate;
+};
+
 struct xf_group_events {
     /* Corosync is there: own node, configured nodes and settings are known. Then xf_group_join(). */
     void (*connected)(void *arg, struct xf_node self, const struct xf_group_node *nodes, size_t n);
     void (*nodes)(void *arg, const struct xf_group_node *nodes, size_t n); /* have changed */
     void (*setting)(void *arg, const char *key, const char *value);
     /*
-     * members: the agents now, none when Corosync is lost. left: those of the members that had
-     * been gone in between.
+     * Called on every change of any of it.
      */
-    void (*view)(void *arg, const struct xf_node *members, size_t n_members,
-                 const struct xf_node *left, size_t n_left, bool quorate);
+    void (*view)(void *arg, const struct xf_group_view *view);
     void (*frame)(void *arg, struct xf_node from, const uint8_t *bytes, size_t size);
 };
 

@@ -26,7 +26,7 @@ struct xf_group {
     bool present;   /* a view had this agent in it */
     bool lost;      /* to be closed when the stack is unwound */
     bool reread;    /* cmap said that something changed */
-    bool quorate;
+    struct xf_group_view view;
     uint64_t next_try_ms;
     uint64_t backoff_ms;
 
@@ -38,8 +38,6 @@ struct xf_group {
     int quorum_fd;
     int cmap_fd;
 
-    size_t n_members;
-    struct xf_node members[XF_NODES_MAX];
     size_t n_nodes;
     struct xf_group_node nodes[XF_NODES_MAX];
 

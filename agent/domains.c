@@ -81,6 +81,7 @@ struct xf_domain *xf_domain_get(struct xf_agent *agent, const struct xf_uuid *uu
     event = (struct xf_event){
         .type = XF_EV_VIEW,
         .members = agent->members,
+        .seen = agent->seen,
         .quorate = agent->quorate,
     };
     xf_domain_event(dom, &event);
@@ -89,7 +90,7 @@ struct xf_domain *xf_domain_get(struct xf_agent *agent, const struct xf_uuid *uu
 
         if (peer->off) {
             event = (struct xf_event){
-                .type = XF_EV_FENCED, .slot = { i }, .boot = peer->off_boot
+                .type = XF_EV_FENCED, .slot = { i }, .boot = peer->off_boot, .ok = true
             };
             xf_domain_event(dom, &event);
         } else if (peer->member && peer->greeted) {
@@ -130,6 +131,7 @@ static void boot_one(struct xf_domain *dom, const struct xf_record *record)
     if (dom->core.state != XF_ST_IDLE && dom->core.state != XF_ST_HOME) {
         xf_domain_log(dom, LOG_NOTICE, "found in the middle of a migration: %s",
                       xf_state_name(dom->core.state));
+        xf_attempt_adopt(dom);
     }
 }
 

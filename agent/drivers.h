@@ -126,12 +126,19 @@ struct xf_mover_hyper_ops {
      */
     int (*save)(const char *dir, const struct xf_uuid *uuid, int fd, bool cold,
                 const struct xf_save_events *events, void *arg, enum xf_reason *ret_reason);
-    /* Builds NAME--incoming from the stream read from fd; leaves it paused, devices attached. */
+    /*
+     * Builds NAME--incoming from the stream read from fd; leaves it paused, devices attached. What
+     * it takes from the pipe it copies before the pipe shows it as taken: the writer lends its
+     * memory (vmsplice) and uses it again. read() and splice() into a file do.
+     */
     int (*restore)(const char *dir, const struct xf_uuid *uuid, const char *config, int fd,
                    enum xf_reason *ret_reason);
     /* Scheduler cap in percent of one CPU; 100: none. 0 or negative errno. */
     int (*cap)(const char *dir, const struct xf_uuid *uuid, uint32_t percent);
-    /* Number of guest pages, to size tables before the transfer. */
+    /*
+     * Number of guest pages, to size tables before the transfer. Of a domain being restored:
+     * negative until it has its memory and reads the stream.
+     */
     int (*pages)(const char *dir, const struct xf_uuid *uuid, uint64_t *ret_pages);
 };
 

@@ -55,8 +55,9 @@ void xf_sandbox_answer_late(struct xf_hyper *hyper, uint64_t cookie, enum xf_rea
     int rc;
 
     assert(late != NULL);
-    *late = (struct xf_sandbox_late){ .next = hyper->late, .hyper = hyper, .cookie = cookie,
-                                      .reason = reason };
+    *late = (struct xf_sandbox_late){
+        .next = hyper->late, .hyper = hyper, .cookie = cookie, .reason = reason
+    };
     if (text == NULL) {
         text = reason == XF_REASON_OK ? "" : xf_reason_sentence(reason);
     }
@@ -283,8 +284,11 @@ static int sandbox_open(qb_loop_t *loop, const char *dir, uint64_t memory_limit_
     }
     hyper = calloc(1, sizeof(*hyper));
     assert(hyper != NULL);
-    *hyper = (struct xf_hyper){ .loop = loop, .memory_limit_mib = memory_limit_mib,
-                                .events = *events, .arg = arg, .inotify = -1 };
+    *hyper = (struct xf_hyper){ .loop = loop,
+                                .memory_limit_mib = memory_limit_mib,
+                                .events = *events,
+                                .arg = arg,
+                                .inotify = -1 };
     (void)xf_text_copy(hyper->dir, sizeof(hyper->dir), dir);
     rc = xf_sandbox_domains_open(hyper);
     if (rc < 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The agent's driver of the sandbox hypervisor, inside: hyper_sandbox.c has the table of operations,
- * hyper_sandbox_domain.c one connection per domain, hyper_sandbox_create.c the start of new ones.
+ * The agent's driver of the sandbox hypervisor, inside: hyper_sandbox.c has the table of
+ * operations, hyper_sandbox_domain.c one connection per domain, hyper_sandbox_create.c the start
+ * of new ones.
  */
 #ifndef XF_HYPER_SANDBOX_H
 #define XF_HYPER_SANDBOX_H
@@ -9,17 +10,18 @@
 #include "drivers.h"
 #include "sandbox/sandbox_client.h"
 
-#define XF_SANDBOX_OPS_MAX 8 /* of one domain at a time; the core asks for one */
+#define XF_SANDBOX_OPS_MAX      8 /* of one domain at a time; the core asks for one */
 #define XF_SANDBOX_RESERVED_MAX 64
 
 struct xf_sandbox_domain {
     struct xf_sandbox_domain *next;
     struct xf_hyper *hyper;
     struct xf_sandbox_status status; /* as read last */
-    int sock;  /* -1: not listening yet */
-    int pidfd; /* readable when the process, with all its threads, is gone */
+    int sock;                        /* -1: not listening yet */
+    int pidfd;                       /* readable when the process, with all its threads, is gone */
     qb_loop_timer_handle kill_timer;
     bool destroying;
+    bool announced; /* changed() told of it, or the first scan shows it */
     struct {
         bool used;
         bool destroys;
@@ -65,8 +67,7 @@ bool xf_sandbox_domain_info(struct xf_sandbox_domain *domain, struct xf_dom_info
 /* Sends a request whose reply ends the operation. */
 void xf_sandbox_domain_ask(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid,
                            enum xf_sandbox_type type, uint32_t arg);
-void xf_sandbox_domain_destroy(struct xf_hyper *hyper, uint64_t cookie,
-                               const struct xf_uuid *uuid);
+void xf_sandbox_domain_destroy(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid);
 
 void xf_sandbox_create(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid,
                        const char *config);

@@ -71,8 +71,9 @@ static int32_t on_end(int32_t fd, int32_t revents, void *data)
 void xf_sandbox_create(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid,
                        const char *config)
 {
-    struct xf_sandbox_start start = { .dir = hyper->dir, .uuid = uuid, .config = config,
-                                      .restore = -1 };
+    struct xf_sandbox_start start = {
+        .dir = hyper->dir, .uuid = uuid, .config = config, .restore = -1
+    };
     struct xf_sandbox_create *c;
     char text[XF_SANDBOX_TEXT_SIZE];
     struct xf_domcfg cfg;
@@ -95,8 +96,9 @@ void xf_sandbox_create(struct xf_hyper *hyper, uint64_t cookie, const struct xf_
     }
     c = calloc(1, sizeof(*c));
     assert(c != NULL);
-    *c = (struct xf_sandbox_create){ .next = hyper->creates, .hyper = hyper, .uuid = *uuid,
-                                     .cookie = cookie, .text_fd = text_fd };
+    *c = (struct xf_sandbox_create){
+        .next = hyper->creates, .hyper = hyper, .uuid = *uuid, .cookie = cookie, .text_fd = text_fd
+    };
     /* Our child, not waited for yet: its number is its own. */
     c->pidfd = pidfd_open(pid, 0);
     assert(c->pidfd >= 0);

@@ -22,8 +22,6 @@
 /* A process that does not go by itself within that time hangs, and is killed. */
 #define KILL_AFTER_NS (2000ull * 1000 * 1000)
 
-static void connect_domain(struct xf_sandbox_domain *d);
-
 /* ---- the table ---- */
 
 static struct xf_sandbox_domain *known(const struct xf_hyper *hyper, const struct xf_uuid *uuid)
@@ -99,8 +97,8 @@ bool xf_sandbox_domain_info(struct xf_sandbox_domain *d, struct xf_dom_info *ret
 static void end_op(struct xf_sandbox_domain *d, const struct xf_sandbox_msg *msg)
 {
     struct xf_hyper *hyper = d->hyper;
-    enum xf_reason reason = msg->reason < XF_N_REASONS ? (enum xf_reason)msg->reason
-                                                       : XF_REASON_INTERNAL;
+    enum xf_reason reason =
+        msg->reason < XF_N_REASONS ? (enum xf_reason)msg->reason : XF_REASON_INTERNAL;
 
     for (unsigned i = 0; i < XF_SANDBOX_OPS_MAX; i++) {
         if (d->op[i].used && !d->op[i].destroys && d->op[i].cookie == msg->cookie) {
@@ -226,8 +224,9 @@ static struct xf_sandbox_domain *take_up(struct xf_hyper *hyper, const struct xf
     }
     d = calloc(1, sizeof(*d));
     assert(d != NULL);
-    *d = (struct xf_sandbox_domain){ .hyper = hyper, .status = status, .sock = -1,
-                                     .pidfd = pidfd, .next = hyper->domains };
+    *d = (struct xf_sandbox_domain){
+        .hyper = hyper, .status = status, .sock = -1, .pidfd = pidfd, .next = hyper->domains
+    };
     hyper->domains = d;
     if (qb_loop_poll_add(hyper->loop, QB_LOOP_HIGH, pidfd, POLLIN, d, on_death) < 0) {
         hyper->domains = d->next;
@@ -239,8 +238,7 @@ static struct xf_sandbox_domain *take_up(struct xf_hyper *hyper, const struct xf
     return d;
 }
 
-struct xf_sandbox_domain *xf_sandbox_domain_find(struct xf_hyper *hyper,
-                                                 const struct xf_uuid *uuid)
+struct xf_sandbox_domain *xf_sandbox_domain_find(struct xf_hyper *hyper, const struct xf_uuid *uuid)
 {
     struct xf_sandbox_domain *d = known(hyper, uuid);
 
@@ -293,14 +291,23 @@ void xf_sandbox_domains_look(struct xf_hyper *hyper)
     }
 }
 
-static void appeared(struct xf_hyper *hyper, const struct xf_uuid *uuid)
+static void announce(struct xf_sandbox_domain *d)
 {
-    bool is_new = known(hyper, uuid) == NULL;
-    struct xf_sandbox_domain *d = xf_sandbox_domain_find(hyper, uuid);
+    struct xf_hyper *hyper = d->hyper;
     struct xf_dom_info info;
 
-    if (d != NULL && is_new && xf_sandbox_domain_info(d, &info)) {
+    if (!d->announced && xf_sandbox_domain_info(d, &info)) {
+        d->announced = true;
         hyper->events.changed(hyper->arg, &info, false);
+    }
+}
+
+/* The kernel dropped events: every domain not told of may have been in them. */
+static void announce_all(struct xf_hyper *hyper)
+{
+    xf_sandbox_domains_look(hyper);
+    for (struct xf_sandbox_domain *d = hyper->domains; d != NULL; d = d->next) {
+        announce(d);
     }
 }
 
@@ -315,8 +322,14 @@ static int32_t on_directory(int32_t fd, int32_t revents, void *data)
         const struct inotify_event *event = (const void *)(buf + at);
         struct xf_uuid uuid;
 
-        if (event->len > 0 && parse_file(event->name, ".sock", &uuid)) {
-            appeared(hyper, &uuid);
+        if ((event->mask & IN_Q_OVERFLOW) != 0) {
+            announce_all(hyper);
+        } else if (event->len > 0 && parse_file(event->name, ".sock", &uuid)) {
+            struct xf_sandbox_domain *d = xf_sandbox_domain_find(hyper, &uuid);
+
+            if (d != NULL) {
+                announce(d);
+            }
         }
         at += (ssize_t)(sizeof(*event) + event->len);
     }
@@ -336,7 +349,7 @@ int xf_sandbox_domains_open(struct xf_hyper *hyper)
         return -errno;
     }
     hyper->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    /* A socket gets its name by a move when it listens; watched before looking, so none is missed. */
+    /* A socket gets its name by a move when it listens; watched before looked, so none is missed. */
     if (hyper->inotify < 0 || inotify_add_watch(hyper->inotify, path, IN_MOVED_TO) < 0) {
         return -errno;
     }
@@ -345,6 +358,9 @@ int xf_sandbox_domains_open(struct xf_hyper *hyper)
         return rc;
     }
     xf_sandbox_domains_look(hyper);
+    for (struct xf_sandbox_domain *d = hyper->domains; d != NULL; d = d->next) {
+        d->announced = d->sock >= 0;
+    }
     return 0;
 }
 

@@ -15,6 +15,8 @@ static const struct {
     { "info", LOG_INFO },   { "debug", LOG_DEBUG },
 };
 
+#define SOURCE "xenferryd"
+
 static int32_t log_target = QB_LOG_SYSLOG;
 
 void xf_log_level(const char *level)
@@ -27,7 +29,9 @@ void xf_log_level(const char *level)
         }
     }
     qb_log_filter_ctl(log_target, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
-    qb_log_filter_ctl(log_target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", priority);
+    qb_log_filter_ctl(log_target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, SOURCE, priority);
+    /* Of the libraries' own messages only what is wrong. */
+    qb_log_filter_ctl(log_target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", LOG_WARNING);
 }
 
 void xf_log_open(bool foreground, const char *level)
@@ -52,7 +56,7 @@ void xf_log_close(void)
 /* One format for libqb, because it remembers every format it has seen. */
 static void put(int priority, const char *prefix, const char *text)
 {
-    qb_log_from_external_source("xenferryd", "xenferryd", "%s%s", (uint8_t)priority, 0, 0, prefix,
+    qb_log_from_external_source(SOURCE, SOURCE, "%s%s", (uint8_t)priority, 0, 0, prefix,
                                 text);
 }
 

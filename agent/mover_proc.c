@@ -34,7 +34,8 @@ struct xf_mover {
     void *arg;
     /* Large and of one use: kept off the stack. */
     uint8_t buf[XF_LINK_SIZE_MAX];
-    struct xf_link_msg msg;
+    struct xf_link_msg heard; /* an answer may be told while this is looked at */
+    struct xf_link_msg told;
 };
 
 static void receive_all(struct xf_mover *m)
@@ -55,12 +56,12 @@ static void receive_all(struct xf_mover *m)
             m->fd = -1;
             return;
         }
-        if (xf_link_decode(m->buf, (size_t)n, &m->msg) != 0) {
+        if (xf_link_decode(m->buf, (size_t)n, &m->heard) != 0) {
             xf_log(LOG_ERR, "the mover with pid %d talks nonsense; it is ended", (int)m->pid);
             kill(m->pid, SIGKILL);
             continue;
         }
-        m->events->message(m->arg, &m->msg);
+        m->events->message(m->arg, &m->heard);
     }
 }
 
@@ -200,7 +201,7 @@ int xf_mover_start(qb_loop_t *loop, const struct xf_link_msg *first,
 
 void xf_mover_tell(struct xf_mover *mover, enum xf_link_type type)
 {
-    struct xf_link_msg *msg = &mover->msg;
+    struct xf_link_msg *msg = &mover->told;
     int size;
 
     memset(msg, 0, sizeof(*msg));

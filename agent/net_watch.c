@@ -35,8 +35,6 @@ struct xf_watch {
     void *arg;
     uint64_t start_ns; /* 0: not started */
     bool reported;
-    bool calling; /* the callback is under way */
-    bool stopped; /* xf_watch_stop() was called from inside */
     uint32_t n_vifs;
     struct watched_vif vif[XF_ADDRESSES_VIFS];
     struct xf_net_link link;
@@ -99,29 +97,6 @@ static bool all_arrived(const struct xf_watch *watch, struct xf_watch_result *re
     return true;
 }
 
-/*
- * Frees everything. own: the descriptor whose event is being handled, or -1. libqb lets go of that
- * one by the handler's answer, and not by qb_loop_poll_del() from within.
- */
-static void free_watch(struct xf_watch *watch, int own)
-{
-    for (uint32_t i = 0; i < watch->n_vifs; i++) {
-        struct watched_vif *vif = &watch->vif[i];
-
-        for (size_t k = 0; k < vif->outside.n; k++) {
-            if (vif->fd[k] < 0) {
-                continue;
-            }
-            if (vif->fd[k] != own) {
-                (void)qb_loop_poll_del(watch->loop, vif->fd[k]);
-            }
-            (void)close(vif->fd[k]);
-        }
-    }
-    xf_net_link_close(&watch->link);
-    free(watch);
-}
-
 static int32_t frame_arrived(int32_t fd, int32_t revents, void *data)
 {
     struct watched_vif *vif = data;
@@ -138,13 +113,8 @@ static int32_t frame_arrived(int32_t fd, int32_t revents, void *data)
         return 0;
     }
     watch->reported = true;
-    watch->calling = true;
     watch->seen(watch->arg, &result);
-    watch->calling = false;
-    if (watch->stopped) {
-        free_watch(watch, fd);
-        return -1;
-    }
+    /* Not touched from here on: the callback may have stopped it. */
     return 0;
 }
 
@@ -223,7 +193,7 @@ int xf_watch_prepare(qb_loop_t *loop, const struct xf_dom_needs *needs, xf_watch
         rc = -ENOENT;
     }
     if (rc < 0) {
-        free_watch(watch, -1);
+        xf_watch_stop(watch);
         return rc;
     }
     *ret_watch = watch;
@@ -240,9 +210,16 @@ void xf_watch_stop(struct xf_watch *watch)
     if (watch == NULL) {
         return;
     }
-    if (watch->calling) {
-        watch->stopped = true;
-        return;
+    for (uint32_t i = 0; i < watch->n_vifs; i++) {
+        struct watched_vif *vif = &watch->vif[i];
+
+        for (size_t k = 0; k < vif->outside.n; k++) {
+            if (vif->fd[k] >= 0) {
+                (void)qb_loop_poll_del(watch->loop, vif->fd[k]);
+                (void)close(vif->fd[k]);
+            }
+        }
     }
-    free_watch(watch, -1);
+    xf_net_link_close(&watch->link);
+    free(watch);
 }

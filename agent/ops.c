@@ -426,7 +426,7 @@ static void stop_preparing(struct xf_domain *dom)
 {
     xf_preflight_stop(dom->preflight);
     dom->preflight = NULL;
-    if (dom->attempt != NULL) {
+    if (dom->attempt != NULL && !dom->attempt->source) {
         xf_attempt_net_stop(dom->attempt);
     }
 }

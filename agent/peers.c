@@ -60,6 +60,24 @@ const char *xf_peer_name(const struct xf_agent *agent, struct xf_node node)
     return xf_peer_slot_name(agent, xf_cluster_slot(&agent->cluster, node));
 }
 
+struct xf_boot xf_peer_latest_boot(const struct xf_agent *agent, const struct xf_peer *peer)
+{
+    struct xf_boot latest = peer->boot;
+
+    for (const struct xf_domain *dom = agent->domains; dom != NULL; dom = dom->next) {
+        const struct xf_core *core = &dom->core;
+
+        if (core->id.src.id == peer->node.id && core->id.boot.v > latest.v) {
+            latest = core->id.boot;
+        }
+        if (core->dst.i < XF_NODES_MAX && &agent->peer[core->dst.i] == peer &&
+            core->dst_boot.v > latest.v) {
+            latest = core->dst_boot;
+        }
+    }
+    return latest;
+}
+
 /* H7: believed only by a quorate node; until then it is kept in mind. */
 void xf_peer_confirm_off(struct xf_agent *agent, struct xf_peer *peer, struct xf_boot boot)
 {
@@ -67,23 +85,29 @@ void xf_peer_confirm_off(struct xf_agent *agent, struct xf_peer *peer, struct xf
         .type = XF_EV_FENCED,
         .slot = xf_cluster_slot(&agent->cluster, peer->node),
         .boot = boot,
+        .ok = !peer->seen,
     };
 
-    if (peer->member) {
+    if (peer->seen && (boot.v == 0 || boot.v >= peer->boot.v)) {
         return; /* it is here: what is said is of an earlier life, or wrong */
     }
-    peer->off_boot = boot;
     if (!agent->quorate) {
-        peer->off_heard = true;
+        peer->off_heard = !peer->seen;
+        peer->off_boot = boot;
         return;
     }
     peer->off_heard = false;
-    if (!peer->off) {
-        xf_log(LOG_NOTICE, "node %s is confirmed off", peer->name);
+    if (!peer->seen) {
+        if (!peer->off) {
+            xf_log(LOG_NOTICE, "node %s is confirmed off", peer->name);
+        }
+        peer->off = true;
+        peer->off_boot = boot;
     }
-    peer->off = true;
     for (struct xf_domain *dom = agent->domains; dom != NULL; dom = dom->next) {
-        dom->copies[event.slot.i] = XF_COPY_NONE;
+        if (!peer->seen) {
+            dom->copies[event.slot.i] = XF_COPY_NONE;
+        }
         xf_domain_event(dom, &event);
     }
 }

@@ -92,7 +92,9 @@ static void send_message(struct xf_domain *dom, const struct xf_act *act)
         send_text(agent, copy_payload(dom));
         return;
     case XF_MSG_REFUSE:
-        xf_agent_send(agent, dom->refusal, strlen(dom->refusal));
+        /* The answer to a START carries no reasons of PREPARE. */
+        xf_agent_send(agent, dom->refusal,
+                      act->msg.src.id != act->msg.dst.id ? strlen(dom->refusal) : 0);
         return;
     case XF_MSG_NONE:
     case XF_MSG_HELLO:
@@ -105,6 +107,7 @@ static void send_message(struct xf_domain *dom, const struct xf_act *act)
     case XF_MSG_PROMISE:
     case XF_MSG_SUPERSEDED:
     case XF_MSG_DONE:
+    case XF_MSG_CLEAR:
     case XF_N_MSGS:
         break;
     }

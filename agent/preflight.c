@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,16 +58,28 @@ static void say(int fd, enum xf_reason reason, const char *what, const char *why
     }
 }
 
+/* Asked of the kernel and not of /sys, which may show another network namespace than ours. */
+static bool is_bridge(int sock, const char *name)
+{
+    struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+    struct ifreq request = { .ifr_data = (char *)&info };
+
+    if (strlen(name) >= sizeof(request.ifr_name)) {
+        return false;
+    }
+    memcpy(request.ifr_name, name, strlen(name) + 1);
+    return ioctl(sock, SIOCETHTOOL, &request) == 0 && strcmp(info.driver, "bridge") == 0;
+}
+
 static void look_at_bridges(int fd, const struct xf_dom_needs *needs)
 {
-    char path[XF_NAME_SIZE + 64], what[XF_NAME_SIZE + 16];
-    struct stat st;
+    char what[XF_NAME_SIZE + 16];
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     for (uint32_t i = 0; i < needs->n_vifs; i++) {
         const char *bridge = needs->vif[i].bridge;
 
-        snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", bridge);
-        if (bridge[0] != '\0' && (strchr(bridge, '/') != NULL || stat(path, &st) != 0)) {
+        if (bridge[0] != '\0' && !is_bridge(sock, bridge)) {
             snprintf(what, sizeof(what), "bridge %s", bridge);
             say(fd, XF_REASON_NO_BRIDGE, what, "this host has no such bridge");
         }

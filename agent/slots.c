@@ -113,7 +113,9 @@ static bool has_slot(struct xf_agent *agent, struct xf_slot dst)
 enum xf_reason xf_slots_admit(struct xf_domain *dom)
 {
     struct xf_attempt *at = dom->attempt;
-    struct xf_event event = { .type = XF_EV_MOVE, .slot = at->dst };
+    struct xf_event event = {
+        .type = XF_EV_MOVE, .slot = at->dst, .boot = dom->agent->peer[at->dst.i].boot
+    };
 
     if (!has_slot(dom->agent, at->dst)) {
         at->queued = at->may_queue;

@@ -3,8 +3,12 @@
 #include "config.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "attempt.h"
@@ -18,15 +22,19 @@ struct xf_later {
     struct xf_event event;
 };
 
-static void run_later(void *data)
+static int32_t run_later(int32_t fd, int32_t revents, void *data)
 {
     struct xf_agent *agent = data;
     struct xf_later *list = agent->later;
+    uint64_t n;
 
+    (void)revents;
+    if (read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n)) {
+        return 0;
+    }
     /* What these events cause comes after them, in another round of the loop. */
     agent->later = NULL;
     agent->later_last = &agent->later;
-    agent->later_scheduled = false;
     while (list != NULL) {
         struct xf_later *l = list;
 
@@ -34,12 +42,25 @@ static void run_later(void *data)
         xf_domain_event(l->dom, &l->event);
         free(l);
     }
+    return 0;
+}
+
+/* Not a job of the loop's: with nothing else to do libqb lets those wait for 50 ms. */
+int xf_later_open(struct xf_agent *agent)
+{
+    agent->later_last = &agent->later;
+    agent->later_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (agent->later_fd < 0) {
+        return -errno;
+    }
+    return qb_loop_poll_add(agent->loop, QB_LOOP_HIGH, agent->later_fd, POLLIN, agent, run_later);
 }
 
 void xf_domain_event_later(struct xf_domain *dom, const struct xf_event *event)
 {
     struct xf_agent *agent = dom->agent;
     struct xf_later *l = malloc(sizeof(*l));
+    uint64_t one = 1;
 
     if (l == NULL) {
         abort();
@@ -49,9 +70,8 @@ void xf_domain_event_later(struct xf_domain *dom, const struct xf_event *event)
     l->event = *event;
     *agent->later_last = l;
     agent->later_last = &l->next;
-    if (!agent->later_scheduled) {
-        agent->later_scheduled = true;
-        qb_loop_job_add(agent->loop, QB_LOOP_HIGH, agent, run_later);
+    if (write(agent->later_fd, &one, sizeof(one)) != (ssize_t)sizeof(one)) {
+        abort();
     }
 }
 
@@ -64,6 +84,8 @@ void xf_later_free(struct xf_agent *agent)
         free(l);
     }
     agent->later_last = &agent->later;
+    qb_loop_poll_del(agent->loop, agent->later_fd);
+    close(agent->later_fd);
 }
 
 static void trace_all(struct xf_domain *dom, const struct xf_event *event,

@@ -8,7 +8,9 @@
  * actions out in their order and brings every completion back as an event. tests/explore.c does the
  * same in a simulated world, exhaustively. The rules H1..H14 are in docs/protocol.md.
  *
- *   core.c          dispatch, state table, views, starts (H7, H11, H13, H14)
+ *   core.c          dispatch, state table, the verbs of a step
+ *   core_group.c    messages, views, fencing (H7, H13, H14)
+ *   core_start.c    starting the domain (H11)
  *   core_source.c   the node the domain leaves (H1, H3, H4)
  *   core_dest.c     the node the domain goes to (H2, H5)
  *   core_vote.c     the tie-break (H6)
@@ -25,31 +27,31 @@
 
 /* X(symbol, name, allowed next states) */
 #define XF_STATES(X)                                                                               \
-    X(IDLE,      "idle",      B(STARTING) | B(HOME) | B(D_PREPARE))                                \
-    X(STARTING,  "starting",  B(IDLE) | B(HOME))                                                   \
-    X(HOME,      "home",      B(IDLE) | B(S_MARK))                                                 \
-    X(S_MARK,    "s-mark",    B(HOME) | B(S_INTENT) | B(IDLE))                                     \
-    X(S_INTENT,  "s-intent",  B(HOME) | B(S_COPY) | B(IDLE))                                       \
-    X(S_COPY,    "s-copy",    B(S_SUSP) | B(S_RESUME) | B(IDLE))                                   \
-    X(S_SUSP,    "s-susp",    B(S_END) | B(S_RESUME) | B(IDLE))                                    \
-    X(S_END,     "s-end",     B(S_COMMIT) | B(S_RESUME) | B(S_DROP) | B(S_WON) | B(IDLE))          \
-    X(S_WON,     "s-won",     B(S_RESUME) | B(IDLE))                                               \
-    X(S_COMMIT,  "s-commit",  B(S_RESUME) | B(S_DROP) | B(IDLE))                                   \
-    X(S_RESUME,  "s-resume",  B(HOME) | B(IDLE))                                                   \
-    X(S_DROP,    "s-drop",    B(IDLE))                                                             \
+    X(IDLE, "idle", B(STARTING) | B(HOME) | B(D_PREPARE))                                          \
+    X(STARTING, "starting", B(IDLE) | B(HOME))                                                     \
+    X(HOME, "home", B(IDLE) | B(S_MARK))                                                           \
+    X(S_MARK, "s-mark", B(HOME) | B(S_INTENT) | B(IDLE))                                           \
+    X(S_INTENT, "s-intent", B(HOME) | B(S_COPY) | B(IDLE))                                         \
+    X(S_COPY, "s-copy", B(S_SUSP) | B(S_RESUME) | B(IDLE))                                         \
+    X(S_SUSP, "s-susp", B(S_END) | B(S_RESUME) | B(IDLE))                                          \
+    X(S_END, "s-end", B(S_COMMIT) | B(S_RESUME) | B(S_DROP) | B(S_WON) | B(IDLE))                  \
+    X(S_WON, "s-won", B(S_RESUME) | B(IDLE))                                                       \
+    X(S_COMMIT, "s-commit", B(S_RESUME) | B(S_DROP) | B(IDLE))                                     \
+    X(S_RESUME, "s-resume", B(HOME) | B(IDLE))                                                     \
+    X(S_DROP, "s-drop", B(IDLE))                                                                   \
     X(D_PREPARE, "d-prepare", B(D_MARK) | B(D_DROP) | B(IDLE))                                     \
-    X(D_MARK,    "d-mark",    B(D_RECV) | B(D_DROP) | B(IDLE))                                     \
-    X(D_RECV,    "d-recv",    B(D_READY) | B(D_DROP))                                              \
-    X(D_READY,   "d-ready",   B(D_UNPAUSE) | B(D_WON) | B(D_DROP))                                 \
-    X(D_WON,     "d-won",     B(D_UNPAUSE) | B(D_DROP))                                            \
+    X(D_MARK, "d-mark", B(D_RECV) | B(D_DROP) | B(IDLE))                                           \
+    X(D_RECV, "d-recv", B(D_READY) | B(D_DROP))                                                    \
+    X(D_READY, "d-ready", B(D_UNPAUSE) | B(D_WON) | B(D_DROP))                                     \
+    X(D_WON, "d-won", B(D_UNPAUSE) | B(D_DROP))                                                    \
     X(D_UNPAUSE, "d-unpause", B(HOME) | B(D_DROP))                                                 \
-    X(D_DROP,    "d-drop",    B(IDLE))
+    X(D_DROP, "d-drop", B(IDLE))
 
 enum xf_state {
 #define X(sym, name, next) XF_ST_##sym,
     XF_STATES(X)
 #undef X
-    XF_N_STATES,
+        XF_N_STATES,
 };
 
 /* How the migration in .id ended here; kept until a higher id replaces it (H13). */
@@ -66,7 +68,7 @@ enum xf_outcome {
 #define X(sym, name) XF_OUT_##sym,
     XF_OUTCOMES(X)
 #undef X
-    XF_N_OUTCOMES,
+        XF_N_OUTCOMES,
 };
 
 /* H8: one store to a page under /run. Survives the agent, dies with the node, as copies do. */
@@ -85,12 +87,12 @@ enum xf_note {
 #define X(sym, name) XF_NOTE_##sym,
     XF_NOTES(X)
 #undef X
-    XF_N_NOTES,
+        XF_N_NOTES,
 };
 
 /* H8: an fsynced journal entry about .id. Bits, because one record gathers them. */
 enum xf_mark {
-    XF_MARK_BEGUN = 1 << 0,  /* party to this migration; for a start: its epoch is taken */
+    XF_MARK_BEGUN = 1 << 0, /* party to this migration; for a start: its epoch is taken */
     XF_MARK_ENDED = 1 << 1,
     XF_MARK_STAYED = 1 << 2, /* S won STAY */
     XF_MARK_WENT = 1 << 3,   /* D won GO */
@@ -129,12 +131,12 @@ enum xf_copy {
 /* X(symbol, name). Number on the wire = position: rows are only appended. */
 #define XF_MSGS(X)                                                                                 \
     X(NONE, "none")                                                                                \
-    X(HELLO, "hello")           /* .copy .id .epoch_max .boot: per domain part of a HELLO */       \
-    X(COPY, "copy")             /* the same, sent on a change between HELLOs */                    \
-    X(START, "start")           /* H11: the sender wants to create the domain; all must answer */  \
-    X(INTENT, "intent")         /* .boot = D's, as its HELLO said */                               \
+    X(HELLO, "hello")   /* .copy .id .epoch_max .boot: per domain part of a HELLO */               \
+    X(COPY, "copy")     /* the same, sent on a change between HELLOs */                            \
+    X(START, "start")   /* H11: the sender wants to create the domain; all must answer */          \
+    X(INTENT, "intent") /* .boot = D's, as its HELLO said */                                       \
     X(OFFER, "offer")                                                                              \
-    X(REFUSE, "refuse")         /* .reason */                                                      \
+    X(REFUSE, "refuse") /* .reason */                                                              \
     X(READY, "ready")                                                                              \
     X(COMMIT, "commit")                                                                            \
     X(RUNNING, "running")                                                                          \
@@ -146,13 +148,13 @@ enum xf_copy {
     X(PROMISE, "promise")       /* .promise = what the sender has promised */                      \
     X(SUPERSEDED, "superseded") /* .newer: an id above .id exists */                               \
     X(DONE, "done")                                                                                \
-    X(CLEAR, "clear")           /* to a START: I hold no copy of it and start none */
+    X(CLEAR, "clear") /* to a START: I hold no copy of it and start none */
 
 enum xf_msg_type {
 #define X(sym, name) XF_MSG_##sym,
     XF_MSGS(X)
 #undef X
-    XF_N_MSGS,
+        XF_N_MSGS,
 };
 
 /* One message about one domain. The domain's uuid travels beside it (wire.h). */
@@ -186,7 +188,7 @@ enum xf_op {
 #define X(sym, name) XF_OP_##sym,
     XF_OPS(X)
 #undef X
-    XF_N_OPS,
+        XF_N_OPS,
 };
 
 /* What the mover tells, as far as the protocol cares. */
@@ -200,24 +202,24 @@ enum xf_mover_ev {
 
 /* X(symbol, name) */
 #define XF_EVENTS(X)                                                                               \
-    X(BOOT, "boot")       /* once, first: .copy .note .record .boot .now */                        \
-    X(VIEW, "view")       /* .members .seen .quorate: a new membership of the group */             \
-    X(MSG, "msg")         /* .msg, also one's own, in agreed order */                              \
-    X(FENCED, "fenced")   /* .slot .boot: that incarnation is confirmed off; .ok: and still is */   \
-    X(OP, "op")           /* .op .ok .reason: an operation ended */                                \
-    X(MOVER, "mover")     /* .mover .reason */                                                     \
-    X(TIMER, "timer")     /* the timer asked for by XF_ACT_TIMER ran out */                        \
-    X(MOVE, "move")       /* operator: move the domain to .slot, whose HELLO said .boot */         \
-    X(CANCEL, "cancel")   /* operator or limit: .reason */                                         \
-    X(START, "start")     /* operator: create the domain here */                                   \
+    X(BOOT, "boot")     /* once, first: .copy .note .record .boot .now */                          \
+    X(VIEW, "view")     /* .members .seen .quorate: a new membership of the group */               \
+    X(MSG, "msg")       /* .msg, also one's own, in agreed order */                                \
+    X(FENCED, "fenced") /* .slot .boot: that incarnation is confirmed off; .ok: and still is */    \
+    X(OP, "op")         /* .op .ok .reason: an operation ended */                                  \
+    X(MOVER, "mover")   /* .mover .reason */                                                       \
+    X(TIMER, "timer")   /* the timer asked for by XF_ACT_TIMER ran out */                          \
+    X(MOVE, "move")     /* operator: move the domain to .slot, whose HELLO said .boot */           \
+    X(CANCEL, "cancel") /* operator or limit: .reason */                                           \
+    X(START, "start")   /* operator: create the domain here */                                     \
     X(VANISHED, "vanished") /* the hypervisor says the copy here is gone */                        \
-    X(RESOLVE, "resolve") /* operator takes the risk: .promise STAY or GO */
+    X(RESOLVE, "resolve")   /* operator takes the risk: .promise STAY or GO */
 
 enum xf_event_type {
 #define X(sym, name) XF_EV_##sym,
     XF_EVENTS(X)
 #undef X
-    XF_N_EVENTS,
+        XF_N_EVENTS,
 };
 
 struct xf_event {
@@ -256,7 +258,7 @@ enum xf_act_kind {
 #define X(sym, name) XF_ACT_##sym,
     XF_ACTS(X)
 #undef X
-    XF_N_ACTS,
+        XF_N_ACTS,
 };
 
 enum xf_timer {
@@ -287,40 +289,40 @@ struct xf_actions {
 /* What an agent knows of its cluster; the same for all records of one node. */
 struct xf_cluster {
     struct xf_slot self;
-    uint8_t n_nodes;     /* N: configured nodes */
-    uint32_t configured; /* mask */
-    struct xf_boot boot; /* own */
+    uint8_t n_nodes;                   /* N: configured nodes */
+    uint32_t configured;               /* mask */
+    struct xf_boot boot;               /* own */
     struct xf_node node[XF_NODES_MAX]; /* by slot; id 0: slot is free */
 };
 
 /* One domain at one node. No padding bytes may differ between equal records: always start from xf_core_init(). */
 struct xf_core {
-    struct xf_migid id;      /* the highest id this node acts on or has heard of */
-    uint32_t epoch_max;      /* >= id.epoch; for the next INTENT or START */
+    struct xf_migid id; /* the highest id this node acts on or has heard of */
+    uint32_t epoch_max; /* >= id.epoch; for the next INTENT or START */
     struct xf_boot dst_boot;
-    uint32_t members;        /* in the group now */
-    uint32_t seen;           /* in Corosync's membership, with or without an agent */
-    uint32_t greeted;        /* of the members: HELLO received in this view */
-    uint32_t holders;        /* nodes known to hold a copy or part of one */
-    uint32_t off;            /* confirmed off and not seen since (H11) */
-    uint32_t promised;       /* S, D: observers that promised what I ask for; start: CLEAR heard */
-    uint32_t refused;        /* S, D: observers that promised the other thing */
-    uint32_t reported;       /* observer: parties known to hold no frozen copy, by slot (H13) */
-    struct xf_slot src;      /* parties of .id; XF_SLOT_NONE: none */
+    uint32_t members;   /* in the group now */
+    uint32_t seen;      /* in Corosync's membership, with or without an agent */
+    uint32_t greeted;   /* of the members: HELLO received in this view */
+    uint32_t holders;   /* nodes known to hold a copy or part of one */
+    uint32_t off;       /* confirmed off and not seen since (H11) */
+    uint32_t promised;  /* S, D: observers that promised what I ask for; start: CLEAR heard */
+    uint32_t refused;   /* S, D: observers that promised the other thing */
+    uint32_t reported;  /* observer: parties known to hold no frozen copy, by slot (H13) */
+    struct xf_slot src; /* parties of .id; XF_SLOT_NONE: none */
     struct xf_slot dst;
-    uint8_t state;           /* enum xf_state */
-    uint8_t outcome;         /* enum xf_outcome */
-    uint8_t note;            /* enum xf_note: as last stored */
-    uint8_t marks;           /* enum xf_mark: as journalled */
-    uint8_t promise;         /* enum xf_promise: mine, as an observer */
-    uint8_t op;              /* enum xf_op in flight */
-    uint8_t timer;           /* enum xf_timer armed */
+    uint8_t state;   /* enum xf_state */
+    uint8_t outcome; /* enum xf_outcome */
+    uint8_t note;    /* enum xf_note: as last stored */
+    uint8_t marks;   /* enum xf_mark: as journalled */
+    uint8_t promise; /* enum xf_promise: mine, as an observer */
+    uint8_t op;      /* enum xf_op in flight */
+    uint8_t timer;   /* enum xf_timer armed */
     bool quorate;
-    bool peer_fenced;        /* the other party's incarnation of .id is confirmed off */
-    bool asked;              /* ASK sent in this view */
-    bool cancelled;          /* S: no COMMIT any more, ABORT sent */
-    bool promise_kept;       /* my promise is journalled and may be told */
-    uint16_t reason;         /* why this attempt is being undone */
+    bool peer_fenced;  /* the other party's incarnation of .id is confirmed off */
+    bool asked;        /* ASK sent in this view */
+    bool cancelled;    /* S: no COMMIT any more, ABORT sent */
+    bool promise_kept; /* my promise is journalled and may be told */
+    uint16_t reason;   /* why this attempt is being undone */
 };
 
 void xf_core_init(struct xf_core *core);

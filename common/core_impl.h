@@ -8,6 +8,9 @@
 
 #include "core.h"
 
+/* Far above any real count of moves; a peer that claims more is not believed. */
+#define XF_EPOCH_MAX (UINT32_C(1) << 30)
+
 struct xf_ctx {
     struct xf_core *core;
     const struct xf_cluster *cluster;
@@ -64,9 +67,24 @@ void xf_report(struct xf_ctx *c, enum xf_reason reason);
 void xf_start_wanted_op(struct xf_ctx *c);
 enum xf_op xf_wanted_op(const struct xf_core *core);
 
-/* core.c */
+struct xf_act *xf_add_act(struct xf_ctx *c, enum xf_act_kind kind);
+struct xf_node xf_node_of(const struct xf_ctx *c, struct xf_slot slot);
+enum xf_copy xf_copy_of(const struct xf_core *core);
+/* The attempt ended without a copy here. Sending and reporting are the caller's. */
 void xf_close(struct xf_ctx *c, enum xf_outcome outcome);
 void xf_send_copy(struct xf_ctx *c);
+
+/* core_start.c */
+void xf_start(struct xf_ctx *c);
+void xf_start_heard(struct xf_ctx *c, const struct xf_msg *m);
+void xf_start_answered(struct xf_ctx *c, const struct xf_msg *m);
+void xf_start_op(struct xf_ctx *c, enum xf_op op);
+void xf_start_failed(struct xf_ctx *c, enum xf_reason reason);
+
+/* core_group.c */
+void xf_hear(struct xf_ctx *c);
+void xf_new_view(struct xf_ctx *c);
+void xf_fenced(struct xf_ctx *c);
 void xf_repeat_state(struct xf_ctx *c);
 
 /* core_source.c */

@@ -9,7 +9,8 @@
 
 static void set_state(struct xf_core *core, enum xf_state state)
 {
-    core->state = (uint8_t)state; /* the one place besides xf_move_to(): there is no earlier state */
+    core->state =
+        (uint8_t)state; /* the one place besides xf_move_to(): there is no earlier state */
 }
 
 static void recover_src(struct xf_ctx *c, enum xf_copy copy, enum xf_note note, bool same_boot)

@@ -231,8 +231,8 @@ static void on_running(struct xf_ctx *c)
 static void on_never(struct xf_ctx *c, const struct xf_msg *m)
 {
     struct xf_core *core = c->core;
-    enum xf_reason reason = m->reason != XF_REASON_OK ? (enum xf_reason)m->reason
-                                                      : XF_REASON_PEER_REFUSED;
+    enum xf_reason reason =
+        m->reason != XF_REASON_OK ? (enum xf_reason)m->reason : XF_REASON_PEER_REFUSED;
 
     if (core->cancelled && core->reason != XF_REASON_OK) {
         reason = (enum xf_reason)core->reason;

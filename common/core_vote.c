@@ -30,6 +30,7 @@ void xf_vote_decide(struct xf_ctx *c)
     const struct xf_core *core = c->core;
     unsigned n = c->cluster->n_nodes;
     bool src = core->state == XF_ST_S_END;
+    bool hopeless;
 
     if (!core->asked && core->promised == 0) {
         return; /* my own vote counts only once I asked */
@@ -42,9 +43,9 @@ void xf_vote_decide(struct xf_ctx *c)
         }
         return;
     }
-    /* All observers that are not against me, and myself; the other party is dead. */
-    if (core->peer_fenced && core->quorate && core->asked && core->refused != 0 &&
-        !wins(n - 1 - count(core->refused), n, true)) {
+    /* At best all observers that are not against me, and myself: the other party is dead. */
+    hopeless = core->refused != 0 && !wins(n - 1 - count(core->refused), n, true);
+    if (core->peer_fenced && core->quorate && core->asked && hopeless) {
         if (src) {
             xf_src_drop(c, XF_REASON_TIE_BREAK);
         } else {

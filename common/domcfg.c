@@ -132,13 +132,16 @@ static char *next_part(char **rest, char **ret_value)
     return trim(part);
 }
 
+_Static_assert(49 + sizeof("--migratedaway") <= XF_NAME_SIZE, "every name variant fits");
+
 /* A name that may stand in a path, a process list and a socket's name. */
 static int set_name(struct parser *p, char *value)
 {
     size_t len = strlen(value);
 
-    if (len == 0 || len + sizeof("--migratedaway") > XF_NAME_SIZE) {
-        return refuse(p, "must have 1 to 48 characters, not", value);
+    /* Room for the longest ending that a name variant gets, --migratedaway. */
+    if (len == 0 || len > 49) {
+        return refuse(p, "must have 1 to 49 characters, not", value);
     }
     for (size_t i = 0; i < len; i++) {
         char c = value[i];

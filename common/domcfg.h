@@ -12,10 +12,10 @@
 
 #include "ids.h"
 
-#define XF_DOMCFG_VIFS_MAX 8
-#define XF_DOMCFG_DISKS_MAX 8
-#define XF_DOMCFG_PATH_SIZE 256
-#define XF_DOMCFG_BRIDGE_SIZE 16 /* IFNAMSIZ */
+#define XF_DOMCFG_VIFS_MAX       8
+#define XF_DOMCFG_DISKS_MAX      8
+#define XF_DOMCFG_PATH_SIZE      256
+#define XF_DOMCFG_BRIDGE_SIZE    16 /* IFNAMSIZ */
 #define XF_DOMCFG_MEMORY_MAX_MIB 65536u
 
 enum xf_pattern {

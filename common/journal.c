@@ -12,8 +12,8 @@
 #include "fields.h"
 
 #define HEADER_MAGIC 0x314e4c4a59524658u /* "XFRYJLN1" */
-#define ENTRY_MAGIC 0x454a4658u          /* "XFJE" */
-#define CRC_SIZE 4u
+#define ENTRY_MAGIC  0x454a4658u         /* "XFJE" */
+#define CRC_SIZE     4u
 
 #define MARKS_KNOWN                                                                                \
     ((uint32_t)XF_MARK_BEGUN | XF_MARK_ENDED | XF_MARK_STAYED | XF_MARK_WENT | XF_MARK_RUN |       \

@@ -6,8 +6,10 @@ common_libxfcommon_a_SOURCES = \
 	common/bytes.h \
 	common/core.c common/core.h common/core_impl.h \
 	common/core_dest.c \
+	common/core_group.c \
 	common/core_recover.c \
 	common/core_source.c \
+	common/core_start.c \
 	common/core_vote.c \
 	common/ctl.c common/ctl.h \
 	common/domcfg.c common/domcfg.h \
@@ -16,7 +18,8 @@ common_libxfcommon_a_SOURCES = \
 	common/invariant.c common/invariant.h \
 	common/journal.c common/journal.h \
 	common/link.c common/link.h \
-	common/precopy.h \
+	common/page.c common/page.h \
+	common/precopy.c common/precopy.h \
 	common/reason.c common/reason.h \
 	common/stream.c common/stream.h \
 	common/text.c common/text.h \

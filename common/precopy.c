@@ -131,9 +131,6 @@ static bool is_small(const struct xf_precopy *p, uint32_t pause_us)
 static void stop(struct xf_precopy *p, uint32_t bound_us, struct xf_precopy_output *out)
 {
     p->bound_us = bound_us;
-    /* Whoever cannot stop yet gets fresh patience. */
-    p->stale = 0;
-    p->rounds = 0;
     out->verdict = XF_VERDICT_STOP;
 }
 
@@ -193,6 +190,13 @@ static void decide(struct xf_precopy *p, uint64_t now_us, struct xf_precopy_outp
     out->predicted_pause_us = pause_us;
     if (pause_us == XF_PRECOPY_UNKNOWN) {
         out->verdict = XF_VERDICT_GO_ON;
+    } else if (p->rounds > XF_PRECOPY_ROUNDS_MAX) {
+        /* Each STOP so far was taken back after its send: that may go on for ever. */
+        if (l->force) {
+            stop(p, XF_PRECOPY_UNKNOWN, out);
+        } else {
+            give_up(p, late ? XF_REASON_MAX_TIME : XF_REASON_NOT_CONVERGING, out);
+        }
     } else if (pause_us <= l->target_us) {
         stop(p, l->target_us, out);
     } else if (pause_us <= l->max_us && is_small(p, pause_us)) {
@@ -224,6 +228,9 @@ void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *in,
             (out.predicted_pause_us != XF_PRECOPY_UNKNOWN &&
              out.predicted_pause_us <= (p->bound_us ? p->bound_us : p->limits.target_us))) {
             out.verdict = XF_VERDICT_STOP;
+            /* Whoever is not allowed to stop yet gets fresh patience. */
+            p->stale = 0;
+            p->rounds = 0;
         }
     }
     out.cap_percent = p->cap_percent;

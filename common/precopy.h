@@ -65,7 +65,7 @@ struct xf_precopy_output {
 struct xf_precopy {
     struct xf_precopy_limits limits;
     bool begun;
-    uint32_t rounds;      /* calls before a send since the last STOP that was not obeyed */
+    uint32_t rounds;      /* calls before a send since the last STOP that a send confirmed */
     uint32_t round;       /* the same since the beginning */
     uint8_t cap_percent;
     uint8_t stale;        /* rounds in a row that did not shrink */

@@ -2,7 +2,7 @@
 /*
  * The libxc migration stream, version 3, little-endian (Xen: docs/specs/libxc-migration-stream):
  *
- *   image header (24) | domain header (16) | record: type u32, length u32, body, zeros to 8 bytes …
+ *   image header (24) | domain header (16) | record: type u32, length u32, body, zeros to 8 …
  *
  * An incremental parser that copies nothing but headers, and what is needed to write the same.
  * Used by the sandbox hypervisor to save and restore and by the mover's encoder and decoder.
@@ -28,17 +28,17 @@
 
 #include "bytes.h"
 
-#define XF_STREAM_IMAGE_SIZE 24u
+#define XF_STREAM_IMAGE_SIZE  24u
 #define XF_STREAM_DOMAIN_SIZE 16u
 #define XF_STREAM_RECORD_SIZE 8u
-#define XF_STREAM_PAGES_SIZE 8u /* count and reserved, before the pfns */
-#define XF_STREAM_VERSION 3u
-#define XF_PAGE_SHIFT 12u
-#define XF_PAGE_SIZE 4096u
+#define XF_STREAM_PAGES_SIZE  8u /* count and reserved, before the pfns */
+#define XF_STREAM_VERSION     3u
+#define XF_PAGE_SHIFT         12u
+#define XF_PAGE_SIZE          4096u
 /* libxenguest's MAX_BATCH_SIZE: what one PAGE_DATA record holds at most. */
-#define XF_STREAM_BATCH_MAX 1024u
+#define XF_STREAM_BATCH_MAX   1024u
 /* libxenguest's REC_LENGTH_MAX. */
-#define XF_STREAM_LENGTH_MAX (128u << 20)
+#define XF_STREAM_LENGTH_MAX  (128u << 20)
 /* Record header, count, and a full batch of pfns. */
 #define XF_STREAM_PAGES_HEAD_MAX                                                                   \
     (XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8u * XF_STREAM_BATCH_MAX)
@@ -76,10 +76,10 @@ enum xf_stream_record {
 #undef X
 };
 /* Set in a record's type: a reader that does not know it may skip it. */
-#define XF_STREAM_OPTIONAL 0x80000000u
+#define XF_STREAM_OPTIONAL   0x80000000u
 
 /* An entry of PAGE_DATA: type in bits 63..60, pfn in bits 51..0, the rest zero. */
-#define XF_STREAM_PFN_MASK 0x000fffffffffffffull
+#define XF_STREAM_PFN_MASK   0x000fffffffffffffull
 #define XF_STREAM_TYPE_SHIFT 60
 
 static inline uint64_t xf_stream_pfn(uint64_t entry)
@@ -108,10 +108,10 @@ enum xf_stream_item {
     XF_STREAM_MORE = 0, /* everything fed was used and nothing is complete yet */
     XF_STREAM_IMAGE,    /* image header read and good */
     XF_STREAM_DOMAIN,   /* domain header read: .domain .xen_major .xen_minor */
-    XF_STREAM_RECORD,   /* record header of another kind than PAGE_DATA: .type .length; body follows */
-    XF_STREAM_PAGES,    /* PAGE_DATA: .length, .count entries in .entry, .n_content pages follow */
-    XF_STREAM_PIECE,    /* some bytes of the body: .piece .piece_size; .body_left not yet seen */
-    XF_STREAM_CLOSE,    /* the record with its padding is over; for END the stream is */
+    XF_STREAM_RECORD, /* header of a record other than PAGE_DATA: .type .length; body follows */
+    XF_STREAM_PAGES,  /* PAGE_DATA: .length, .count entries in .entry, .n_content pages follow */
+    XF_STREAM_PIECE,  /* some bytes of the body: .piece .piece_size; .body_left not yet seen */
+    XF_STREAM_CLOSE,  /* the record with its padding is over; for END the stream is */
 };
 
 struct xf_stream {

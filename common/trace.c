@@ -99,9 +99,9 @@ static const struct names ops = { xf_op_name, XF_N_OPS };
 static const struct names messages = { xf_msg_name, XF_N_MSGS };
 
 static const char *const mark_names[] = { "begun", "ended", "stayed", "went", "run", "never" };
-#define N_MARKS (sizeof(mark_names) / sizeof(mark_names[0]))
+#define N_MARKS    (sizeof(mark_names) / sizeof(mark_names[0]))
 
-#define EV(sym) (UINT32_C(1) << XF_EV_##sym)
+#define EV(sym)    (UINT32_C(1) << XF_EV_##sym)
 #define AT(member) .offset = offsetof(struct OF, member)
 
 static const struct field event_fields[] = {
@@ -321,8 +321,8 @@ static bool is_zero(const struct field *field, const void *base)
     return xf_migid_cmp(&id, &none) == 0;
 }
 
-static void put_fields(struct xf_text *text, const struct field *fields, size_t n,
-                       const void *base, uint32_t always, char between)
+static void put_fields(struct xf_text *text, const struct field *fields, size_t n, const void *base,
+                       uint32_t always, char between)
 {
     for (size_t i = 0; i < n; i++) {
         if (!is_zero(&fields[i], base) || (fields[i].always & always) != 0) {

@@ -259,9 +259,17 @@ static void get_payload(struct xf_get *g, struct xf_frame *ret_frame)
     ret_frame->payload = xf_get_view(g, ret_frame->payload_size);
 }
 
+static uint16_t version_of(const struct xf_frame *frame)
+{
+    if (frame->version != 0) {
+        return frame->version;
+    }
+    return frame->kind == XF_FRAME_HELLO ? XF_WIRE_HELLO : XF_WIRE_MAX;
+}
+
 int xf_wire_encode(const struct xf_frame *frame, uint8_t *buf, size_t size)
 {
-    uint16_t version = frame->version != 0 ? frame->version : XF_WIRE_MAX;
+    uint16_t version = version_of(frame);
     struct xf_put p = {
         .buf = buf,
         .size = size < XF_FRAME_SIZE_MAX ? size : XF_FRAME_SIZE_MAX,

@@ -15,6 +15,7 @@
 /* A frame carries the version it is written in; a HELLO carries the sender's whole range. */
 #define XF_WIRE_MIN 1
 #define XF_WIRE_MAX 1
+#define XF_WIRE_HELLO 1 /* in which HELLOs are written; how these three are raised: docs/wire.md */
 #define XF_FRAME_SIZE_MAX 65536u /* header and all; far below CPG's own limit */
 #define XF_HELLO_DOMAINS_MAX 512u /* more domains: several HELLO frames, .more set on all but the last */
 #define XF_PAYLOAD_MAX 61440u
@@ -80,7 +81,7 @@ struct xf_frame {
 
 /*
  * Bytes written; -EMSGSIZE when it does not fit into size; -EINVAL for what no peer would decode.
- * .version 0 stands for XF_WIRE_MAX.
+ * .version 0 stands for XF_WIRE_HELLO in a HELLO and XF_WIRE_MAX in all else.
  */
 int xf_wire_encode(const struct xf_frame *frame, uint8_t *buf, size_t size);
 /*

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154,SC2086,SC2046 # make sets variables; lists are split on purpose
 # What documents say is what the source says: reasons, settings, verbs, states; and manual pages
 # that a linter has no complaint about.
 xenferry=$PWD/agent/cli/xenferry
@@ -121,6 +122,7 @@ covered "every setting is in xenferry.conf(5)" man/xenferry.conf.5 \
 check_states
 
 # Paths in backquotes that look like files of ours must exist.
+# shellcheck disable=SC2016 # backquotes as Markdown has them
 stale=$(grep -o -h -E '`(common|agent|tests|docs|man|examples|init)/[A-Za-z0-9_./-]+[a-z0-9]`' \
     README.md HACKING.md docs/*.md docs/decisions/*.md 2>/dev/null | tr -d '`' | sort -u |
     while read -r path; do

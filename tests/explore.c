@@ -3,7 +3,8 @@
  * Walks every world that the shipped core can get into, breadth first, within bounds on nodes and
  * faults, and prints the shortest bad path if there is one.
  *
- *   explore NODES FAULTS [--from-idle] [--starts N] [--max WORLDS] [--mutant K] [--show-blocked]
+ *   explore NODES FAULTS [--from-idle] [--starts N] [--only FAULT,...] [--max WORLDS]
+ *           [--mutant K] [--show-blocked]
  *
  * A world is known by a 64-bit fingerprint (XXH3); with w worlds the chance that one was taken for
  * another is below w*w/2^65, printed. Worlds waiting to be expanded are kept whole.
@@ -324,21 +325,46 @@ static int explore(const struct world *first, const char *label, bool show_block
                 break;
             }
         }
-        if (n != 0 && by_itself == 0 && world_healed(&w) && !world_settled(&w) &&
-            !settles_in_time(&w)) {
+        if (by_itself == 0 && world_healed(&w) && !world_settled(&w) &&
+            !((w.flags & W_F_OP_FAILED) && settles_in_time(&w))) {
             printf("# stuck although everything is healed\n");
             print_path(first, i, NULL);
             snprintf(line, sizeof(line), "not ok - %s: stuck although everything is healed", label);
             return finish(line, n_blocked, false);
         }
-        if (n != 0 && by_itself == 0 && blocked(&w)) {
+        if (by_itself == 0 && blocked(&w)) {
             if (n_blocked++ == 0 && show_blocked) {
                 print_path(first, i, NULL);
             }
         }
     }
-    snprintf(line, sizeof(line), "ok - %s: no bad path", label);
+    snprintf(line, sizeof(line), "%s - %s: no bad path", limited ? "not ok" : "ok", label);
     return finish(line, n_blocked, limited);
+}
+
+/* "partition,timeout,crash,node,fence,break,cancel,fail,guest" -> mask of steps */
+static uint32_t faults_named(const char *list)
+{
+    static const struct {
+        const char *name;
+        uint32_t steps;
+    } names[] = {
+        { "partition", 1u << W_STEP_PARTITION },
+        { "timeout", 1u << W_STEP_ANSWER },
+        { "crash", 1u << W_STEP_AGENT_CRASH },
+        { "node", 1u << W_STEP_NODE_CRASH },
+        { "fence", 1u << W_STEP_FENCE },
+        { "break", 1u << W_STEP_BREAK },
+        { "cancel", 1u << W_STEP_CANCEL },
+        { "fail", 1u << W_STEP_OP_FAIL },
+        { "guest", 1u << W_STEP_GUEST_LEAVES | 1u << W_STEP_GUEST_ENDS },
+    };
+    uint32_t mask = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        mask |= strstr(list, names[i].name) != NULL ? names[i].steps : 0;
+    }
+    return mask;
 }
 
 int main(int argc, char *argv[])
@@ -349,10 +375,12 @@ int main(int argc, char *argv[])
     bool from_idle = false;
     bool show = false;
     unsigned starts = 0;
+    uint32_t only = 0;
     char label[128];
 
     if (nodes < 2 || nodes > W_NODES) {
-        fprintf(stderr, "usage: explore NODES FAULTS [--from-idle] [--starts N] [--max N] "
+        fprintf(stderr, "usage: explore NODES FAULTS [--from-idle] [--starts N] "
+                        "[--only FAULT,...] [--max N] "
                         "[--mutant K] [--show-blocked]\n");
         return 2;
     }
@@ -365,6 +393,9 @@ int main(int argc, char *argv[])
             show = true;
         } else if (strcmp(argv[i], "--starts") == 0) {
             starts = (unsigned)atoi(value);
+            i++;
+        } else if (strcmp(argv[i], "--only") == 0) {
+            only = faults_named(value);
             i++;
         } else if (strcmp(argv[i], "--max") == 0) {
             max_known = (uint32_t)strtoul(value, NULL, 10);
@@ -389,6 +420,7 @@ int main(int argc, char *argv[])
         first.starts = (uint8_t)starts;
         first.hellos = 1;
     }
+    first.only = only;
     snprintf(label, sizeof(label), "%u nodes, %u faults%s%s", nodes, faults,
              from_idle ? ", from the order to move" : "", starts ? ", with starts" : "");
     printf("1..1\n");

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154,SC2086,SC2046 # make sets variables; lists are split on purpose
 # Every fuzz target takes its corpus, with libFuzzer's main or with tests/replay_main.c.
 set -- $FUZZ_TARGETS
 echo "1..$#"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154,SC2086,SC2046 # make sets variables; lists are split on purpose
 # What the linker made of the hardening flags, read from the built programs.
 if [ "$XF_HARDENED" != yes ]; then
     echo "1..0 # SKIP built without hardening"

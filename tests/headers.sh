@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154,SC2086,SC2046 # make sets variables; lists are split on purpose
 # Every header compiles alone, and twice; common/ without agent/ in sight.
 set -- "$top_srcdir"/common/*.h "$top_srcdir"/agent/*.h "$top_srcdir"/agent/*/*.h
 flags=$(pkg-config --cflags libqb gnutls jansson 2>/dev/null)

@@ -10,6 +10,14 @@ FUZZ_TARGETS =
 SCRIPT_TESTS =
 UNIT_LIBS = common/libxfcommon.a $(CMOCKA_LIBS)
 
+# The protocol: the shipped core in a simulated world, walked, mutated, stormed, told.
+world_sources = tests/world.c tests/world.h tests/world_print.c tests/world_steps.c
+check_PROGRAMS += tests/explore
+tests_explore_LDADD = common/libxfcommon.a
+tests_explore_SOURCES = tests/explore.c $(world_sources)
+SCRIPT_TESTS += tests/explore.sh tests/mutants.sh
+EXTRA_DIST += tests/mutants.awk tests/mutants.list
+
 UNIT_TESTS += tests/unit_ctl
 tests_unit_ctl_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_journal
@@ -37,6 +45,7 @@ SCRIPT_TESTS += tests/fuzz.sh
 SCRIPT_TESTS += tests/hardening.sh
 SCRIPT_TESTS += tests/headers.sh
 SCRIPT_TESTS += tests/pure.sh
+SCRIPT_TESTS += tests/scripts.sh
 SCRIPT_TESTS += tests/tarball.sh
 
 # The command: its pure parts, its transcripts against a played agent, its completion.
@@ -53,7 +62,7 @@ EXTRA_DIST += tests/cli/cases
 check_PROGRAMS += tests/replay_trace
 tests_replay_trace_LDADD = common/libxfcommon.a
 SCRIPT_TESTS += tests/replay.sh
-EXTRA_DIST += tests/replay
+EXTRA_DIST += tests/boxes
 
 # Address hand-over. The unit test is pure; the other needs root and network namespaces, and is run
 # by tests/run: tests/net/handover.py BUILD_DIR.
@@ -72,6 +81,69 @@ tests_net_net_tool_SOURCES = \
 tests_net_net_guest_LDADD = common/libxfcommon.a
 tests_net_net_guest_SOURCES = tests/net/net_guest.c
 EXTRA_DIST += tests/net/handover.py
+
+# The sandbox hypervisor and its stream.
+UNIT_TESTS += tests/unit_domcfg
+tests_unit_domcfg_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_stream
+tests_unit_stream_LDADD = $(UNIT_LIBS)
+hyper_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS) -pthread
+hyper_libs = agent/sandbox/libxfsandbox.a $(UNIT_LIBS) $(QB_LIBS) -lpthread
+hyper_sources = tests/hyper_bed.c tests/hyper_bed.h \
+	agent/hyper_sandbox.c agent/hyper_sandbox.h \
+	agent/hyper_sandbox_create.c \
+	agent/hyper_sandbox_domain.c
+UNIT_TESTS += tests/conformance_hyper
+tests_conformance_hyper_CFLAGS = $(hyper_cflags)
+tests_conformance_hyper_LDADD = $(hyper_libs)
+tests_conformance_hyper_SOURCES = tests/conformance_hyper.c $(hyper_sources)
+UNIT_TESTS += tests/sandbox_guest
+tests_sandbox_guest_CFLAGS = $(hyper_cflags)
+tests_sandbox_guest_LDADD = $(hyper_libs)
+tests_sandbox_guest_SOURCES = tests/sandbox_guest.c $(hyper_sources)
+FUZZ_TARGETS += tests/fuzz_domcfg
+FUZZ_TARGETS += tests/fuzz_stream
+
+# The data path. moverpair tells stories to two mover_fake; tests/bench measures.
+UNIT_TESTS += tests/unit_page
+tests_unit_page_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_precopy
+tests_unit_precopy_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/moverpair tests/mover_fake
+TESTS += tests/moverpair
+tests_moverpair_CFLAGS = $(AM_CFLAGS) -pthread
+tests_moverpair_LDADD = common/libxfcommon.a -lpthread
+tests_moverpair_SOURCES = tests/moverpair.c tests/moverlib.c tests/moverlib.h
+tests_mover_fake_CFLAGS = $(mover_cflags)
+tests_mover_fake_LDADD = $(mover_libs)
+tests_mover_fake_SOURCES = $(mover_sources) tests/mover_fake.c
+check_PROGRAMS += tests/bench/moverbench tests/bench/tlscopy
+tests_bench_moverbench_CFLAGS = $(AM_CFLAGS) -I$(top_srcdir)/tests
+tests_bench_moverbench_LDADD = common/libxfcommon.a
+tests_bench_moverbench_SOURCES = tests/bench/moverbench.c tests/moverlib.c tests/moverlib.h
+tests_bench_tlscopy_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS)
+tests_bench_tlscopy_LDADD = $(GNUTLS_LIBS)
+FUZZ_TARGETS += tests/fuzz_page
+
+# The agent: what it keeps on disk and in /run, and its configuration.
+UNIT_TESTS += tests/unit_store
+tests_unit_store_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_store_LDADD = $(UNIT_LIBS) $(QB_LIBS) $(JANSSON_LIBS)
+tests_unit_store_SOURCES = tests/unit_store.c \
+	agent/clock_qb.c agent/clock_qb.h \
+	agent/history.c agent/history.h \
+	agent/log_qb.c agent/log_qb.h \
+	agent/store_file.c agent/store_file.h \
+	agent/store_notes.c agent/store_notes.h \
+	agent/store_writer.c agent/store_writer.h
+UNIT_TESTS += tests/unit_settings
+tests_unit_settings_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_settings_LDADD = $(UNIT_LIBS) $(INIH_LIBS)
+tests_unit_settings_SOURCES = tests/unit_settings.c agent/settings.c agent/settings.h
+FUZZ_TARGETS += tests/fuzz_config
+tests_fuzz_config_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
+tests_fuzz_config_LDADD = $(LDADD) $(INIH_LIBS)
+tests_fuzz_config_SOURCES = tests/fuzz_config.c agent/settings.c agent/settings.h
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -87,7 +88,6 @@ void moverlib_start(struct moverlib_side *side, const struct xf_link_msg *first)
     }
     close(sv[1]);
     side->fd = sv[0];
-    side->ended = false;
     side->rounds = 0;
     memset(&side->sum, 0, sizeof(side->sum));
     memset(&side->last, 0, sizeof(side->last));
@@ -158,20 +158,22 @@ bool moverlib_expect(struct moverlib_side *side, enum xf_link_type type, uint32_
 bool moverlib_end(struct moverlib_side *side, uint32_t timeout_ms)
 {
     uint64_t end_ms = moverlib_now_ms() + timeout_ms;
+    struct rusage usage = { 0 };
     bool by_itself = true;
 
-    while (waitpid(side->pid, NULL, WNOHANG) == 0) {
+    while (wait4(side->pid, NULL, WNOHANG, &usage) == 0) {
         if (moverlib_now_ms() >= end_ms) {
             by_itself = false;
             kill(side->pid, SIGKILL);
-            waitpid(side->pid, NULL, 0);
+            wait4(side->pid, NULL, 0, &usage);
             break;
         }
         usleep(1000);
     }
     close(side->fd);
     side->fd = -1;
-    side->ended = true;
+    side->user_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
+    side->system_s = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
     return by_itself;
 }
 

@@ -16,7 +16,8 @@ struct moverlib_side {
     const char *fault;   /* XF_FAKE_FAULT, or NULL */
     pid_t pid;
     int fd;
-    bool ended;          /* the last message of .msg was its last word */
+    double user_s;       /* once it has ended: what it took of the processor */
+    double system_s;
     uint32_t rounds;     /* ROUND messages so far */
     struct xf_round sum; /* of the last message of each round */
     struct xf_round last;

@@ -642,6 +642,7 @@ static void a_second_mover_of_the_domain_is_refused_while_the_first_lives(void)
 {
     struct moverlib_side other = { .program = program, .dir = dir_d };
 
+    first.params.progress_timeout_ms = WAIT_MS; /* the first is to live as long as this takes */
     start_dest();
     first.type = XF_LINK_RECEIVE;
     moverlib_start(&other, &first);

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154,SC2086,SC2046 # make sets variables; lists are split on purpose
 # The linker knows what common/ reaches for; nothing but tests/pure.allow may creep in.
 # Sanitizers and coverage put names of their own there.
 echo 1..2

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Replay: a black box's events lead the core to the box's states, and what disagrees is found. The
-# boxes in tests/replay/ are all node 1's of the nodes 1, 2, 3; tests/replay_trace --record makes
+# boxes in tests/boxes/ are all node 1's of the nodes 1, 2, 3; tests/replay_trace --record makes
 # one anew after a change of the protocol on purpose.
 : "${top_srcdir:=.}"
 box=tests/replay.box
@@ -20,8 +20,8 @@ replay() {
     fi
 }
 
-whole=$top_srcdir/tests/replay/move.box
-set -- "$top_srcdir"/tests/replay/*.box
+whole=$top_srcdir/tests/boxes/move.box
+set -- "$top_srcdir"/tests/boxes/*.box
 echo "1..$(($# + 6))"
 for file; do
     replay 0 "$(basename "$file" .box) leads to its states" "$file"

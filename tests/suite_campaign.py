@@ -2,7 +2,10 @@
 """Suite `campaign`: moves with one fault each, at a random moment; judged from outside.
 
 Everything random about move number i comes from Random("SEED/i"), so a campaign with the same seed
-and number of moves asks for the same moves, faults and delays; `--moves N --seed S` replays it.
+asks for the same moves, faults and delays; `--moves N --seed S` replays it.
+
+The last hand-shake takes a few milliseconds, too few to be met by chance often. So four moves in ten
+are stopped at one of its steps, by holding the agents still in turn, before the fault strikes.
 """
 import contextlib
 import random
@@ -22,7 +25,12 @@ FAULTS = ("agent-kill-source", "agent-kill-destination", "agent-kill-observer", 
           "isolate-destination", "cut-data", "agent-pause-source", "agent-pause-destination",
           "full-disk-source", "full-disk-destination", "mover-kill-source",
           "mover-kill-destination", "corrupt-data")
+# What can strike between two steps of the hand-shake: the movers have done their part by then.
+HANDSHAKE_FAULTS = tuple(f for f in FAULTS if not f.startswith(("mover-", "cut-data", "corrupt-")))
+# What has happened, and what the other side has not yet heard.
+STAGES = ("END", "READY", "COMMIT", "RUNNING")
 COMMAND_LIMIT_S = 45.0
+HEARD_S = 0.3  # an agent that is let go handles what waits for it well within this time
 
 
 class Plan:
@@ -30,7 +38,8 @@ class Plan:
 
     def __init__(self, seed, number):
         rng = random.Random(f"{seed}/{number}")
-        self.fault = rng.choice(FAULTS)
+        self.stage = rng.choice(STAGES) if rng.random() < 0.4 else None
+        self.fault = rng.choice(HANDSHAKE_FAULTS if self.stage else FAULTS)
         # Half of the faults anywhere in the move, half around its pause, where the hand-over is.
         self.near_pause = rng.random() < 0.5
         self.fraction = rng.random()
@@ -38,13 +47,19 @@ class Plan:
         self.hold_s = rng.choice((0.3, 1.0, 3.0, 6.0))
         self.fence = rng.random() < 0.5
         self.target = rng.random()
-        self.options = rng.choice(((), (), (), ("--cold",)))
+        self.options = ["--cold"] if rng.random() < 0.25 else []
+        if self.stage or rng.random() < 0.3:
+            self.options += ["--bandwidth", "60M"]
 
     def delay(self, pace):
         """Seconds from asking for the move to the fault."""
         if self.near_pause:
             return max(0.0, pace.to_pause + 0.02 * self.spread)
         return self.fraction * pace.total * 1.1
+
+    def text(self, pace):
+        when = f"after {self.stage}" if self.stage else f"after {self.delay(pace) * 1000:.0f} ms"
+        return f"{' '.join(['move', *self.options])}, {self.fault} {when}"
 
 
 class Pace:
@@ -135,7 +150,26 @@ class Campaign:
         # The rule waits for the next full segment: loaded before the move or in its middle.
         return (lambda: lab.corrupt_data(source, target)), None
 
-    def strike(self, plan, one, fault):
+    def hold_at(self, stage, source, target):
+        """Stops the hand-shake behind a step: at most one agent of the two is awake at a time."""
+        lab = self.lab
+        xflab.wait_for("the movers are at work", lambda: lab.named(target, "xenferry-mover")
+                       and lab.named(source, "xenferry-mover"), 15, 0.01)
+        lab.pause_agent(target)
+        xflab.wait_for("the image is sent", lambda: not lab.named(source, "xenferry-mover"),
+                       30, 0.01)
+        awake, still = source, target
+        for _ in range(STAGES.index(stage)):
+            lab.pause_agent(awake)
+            lab.continue_agent(still)
+            time.sleep(HEARD_S)
+            awake, still = still, awake
+
+    def strike(self, plan, one, fault, source, target):
+        if plan.stage:
+            self.hold_at(plan.stage, source, target)
+            fault()
+            return
         left = one.started + plan.delay(self.pace) - time.monotonic()
         if left > 0:
             time.sleep(left)
@@ -152,7 +186,7 @@ class Campaign:
         self.watcher.summary()
         fault, dead = self.prepared(plan, source, target, observer)
         one = moves.Move(self.lab, source, DOMAIN, target, *plan.options)
-        self.strike(plan, one, fault)
+        self.strike(plan, one, fault, source, target)
         time.sleep(plan.hold_s)
         if dead and plan.fence:
             # Refused without a quorum or an agent: then nobody was told, as with a dead fencer.
@@ -169,8 +203,7 @@ class Campaign:
 
     def weigh(self, number, plan, one, ended, source, target, dead):
         """What the world outside says about this move."""
-        label = (f"move {number} {source} to {target}{' cold' if plan.options else ''}, "
-                 f"{plan.fault} after {plan.delay(self.pace) * 1000:.0f} ms")
+        label = f"{number}: {source} to {target}, {plan.text(self.pace)}"
         settled = True
         try:
             moves.wait_settled(self.lab, DOMAIN)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154,SC2086,SC2046 # make sets variables; lists are split on purpose
 # Every file in git is in the tarball, and nothing else but what autogen.sh makes.
 if ! git -C "$top_srcdir" rev-parse --git-dir >/dev/null 2>&1; then
     echo "1..0 # SKIP not in a git checkout"

@@ -192,7 +192,7 @@ static void control_characters_are_defused(void **state)
 
 static void missing_fields_read_as_dashes(void **state)
 {
-    json_t *object = json_loads("{\"t\":5,\"n\":\"5\",\"e\":\"\",\"z\":null}", 0, NULL);
+    json_t *object = json_loads("{\"t\":5,\"n\":\"5\",\"e\":\"\",\"z\":null,\"p\":0}", 0, NULL);
     char buf[XF_UNITS_SIZE];
     double value = 7;
 
@@ -202,6 +202,8 @@ static void missing_fields_read_as_dashes(void **state)
     assert_string_equal(xf_field_text(NULL, "t"), "-");
     assert_string_equal(xf_field_format(object, "n", XF_UNIT_BYTES, buf), "-");
     assert_string_equal(xf_field_format(object, "z", XF_UNIT_MS, buf), "-");
+    assert_string_equal(xf_field_format(object, "p", XF_UNIT_PREDICTED_MS, buf), "-");
+    assert_string_equal(xf_field_format(object, "p", XF_UNIT_MS, buf), "0.0 ms");
     assert_false(xf_field_number(object, "n", &value));
     assert_true(value == 7);
     assert_null(xf_field_array(object, "t"));

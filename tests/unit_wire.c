@@ -144,8 +144,7 @@ static void every_truncation_and_any_excess_is_refused(void **state)
             len = xf_wire_encode(&frame, buf, sizeof(buf));
             assert_true(len > 0);
             for (size_t size = 0; size < (size_t)len; size++) {
-                assert_int_equal(xf_wire_decode(buf, size, &again),
-                                 size < 4 ? -EPROTO : -EBADMSG);
+                assert_int_equal(xf_wire_decode(buf, size, &again), size < 4 ? -EPROTO : -EBADMSG);
             }
             buf[len] = 0;
             assert_int_equal(xf_wire_decode(buf, (size_t)len + 1, &again), -EBADMSG);
@@ -239,6 +238,21 @@ static void versions_outside_ours_and_absurd_ranges_are_refused(void **state)
     assert_true(len > 0);
     buf[HEADER] = 2; /* least 2, most 1 */
     assert_int_equal(xf_wire_decode(buf, (size_t)len, &again), -EBADMSG);
+}
+
+static void a_frame_without_a_version_gets_the_one_that_fits_its_kind(void **state)
+{
+    struct sample s = { 19 };
+
+    (void)state;
+    sample_frame(&s, XF_FRAME_HELLO, 0);
+    frame.version = 0;
+    assert_true(xf_wire_encode(&frame, buf, sizeof(buf)) > 0);
+    assert_int_equal(buf[4], XF_WIRE_HELLO);
+    sample_frame(&s, XF_FRAME_DOMAIN, 0);
+    frame.version = 0;
+    assert_true(xf_wire_encode(&frame, buf, sizeof(buf)) > 0);
+    assert_int_equal(buf[4], XF_WIRE_MAX);
 }
 
 /* Sets the byte at that offset and wants decode to take or refuse the frame. */
@@ -486,6 +500,7 @@ int main(void)
         cmocka_unit_test(foreign_bytes_are_not_taken_for_ours),
         cmocka_unit_test(a_newer_hello_still_tells_what_its_sender_speaks),
         cmocka_unit_test(versions_outside_ours_and_absurd_ranges_are_refused),
+        cmocka_unit_test(a_frame_without_a_version_gets_the_one_that_fits_its_kind),
         cmocka_unit_test(message_enums_out_of_range_are_refused),
         cmocka_unit_test(a_reason_of_a_newer_peer_reads_as_internal),
         cmocka_unit_test(oversize_counts_are_refused_before_they_are_used),

@@ -23,47 +23,52 @@ static void wrong(const char *what)
 
 /* ---- what the world is made of ---- */
 
-static unsigned bit(unsigned i)
+unsigned world_bit(unsigned i)
 {
     return 1u << i;
 }
 
 static unsigned everyone(const struct world *w)
 {
-    return bit(w->n) - 1;
+    return world_bit(w->n) - 1;
 }
 
-static unsigned side(const struct world *w, unsigned i)
+unsigned world_side(const struct world *w, unsigned i)
 {
     unsigned up = 0;
 
     for (unsigned j = 0; j < w->n; j++) {
-        up |= w->node[j].up ? bit(j) : 0;
+        up |= w->node[j].up ? world_bit(j) : 0;
     }
-    return ((w->part & bit(i)) ? w->part : everyone(w) & ~w->part) & up;
+    return ((w->part & world_bit(i)) ? w->part : everyone(w) & ~w->part) & up;
 }
 
-static unsigned agents(const struct world *w, unsigned i)
+unsigned world_agents(const struct world *w, unsigned i)
 {
     unsigned m = 0;
 
     for (unsigned j = 0; j < w->n; j++) {
-        m |= w->node[j].agent ? bit(j) : 0;
+        m |= w->node[j].agent ? world_bit(j) : 0;
     }
-    return m & side(w, i);
+    return m & world_side(w, i);
 }
 
-static bool quorate(const struct world *w, unsigned i)
+static bool majority(const struct world *w, unsigned mask)
 {
-    unsigned c = (unsigned)__builtin_popcount(side(w, i));
+    unsigned c = (unsigned)__builtin_popcount(mask);
 
     return w->n == 2 ? c >= 1 : 2 * c > w->n; /* two_node */
 }
 
-/* The incarnation that was there last is confirmed off. */
-static bool is_fenced(const struct w_node *x)
+bool world_quorate(const struct world *w, unsigned i)
 {
-    return (x->fenced & bit(x->boot & 7)) != 0;
+    return majority(w, world_side(w, i));
+}
+
+/* The incarnation that was there last is confirmed off. */
+bool world_is_fenced(const struct w_node *x)
+{
+    return (x->fenced & world_bit(x->boot & 7)) != 0;
 }
 
 static const struct xf_cluster *cluster_of(const struct world *w, unsigned i)
@@ -80,7 +85,7 @@ static const struct xf_cluster *cluster_of(const struct world *w, unsigned i)
     return &c;
 }
 
-static struct xf_migid id_of(const struct world *w, unsigned at)
+struct xf_migid world_id(const struct world *w, unsigned at)
 {
     const struct w_id *id = &w->id[at];
 
@@ -99,7 +104,7 @@ static uint8_t id_place(struct world *w, const struct xf_migid *id, struct xf_no
         return 0;
     }
     for (uint8_t i = 1; i < w->n_ids; i++) {
-        struct xf_migid known = id_of(w, i);
+        struct xf_migid known = world_id(w, i);
 
         if (xf_migid_cmp(&known, id) == 0) {
             return i;
@@ -128,7 +133,7 @@ static struct xf_record unpack_record(const struct world *w, const struct w_rec 
 {
     const struct w_id *id = &w->id[r->id];
 
-    return (struct xf_record){ .id = id_of(w, r->id),
+    return (struct xf_record){ .id = world_id(w, r->id),
                                .src = party(id, id->src),
                                .dst = party(id, id->dst),
                                .dst_boot = { r->dst_boot },
@@ -221,7 +226,7 @@ static void take(struct world *w, unsigned i, const struct w_msg *m);
 static bool only_listens(const struct world *w, unsigned i)
 {
     const struct w_node *x = &w->node[i];
-    struct xf_migid first = id_of(w, 1);
+    struct xf_migid first = world_id(w, 1);
 
     return !w->hellos && i > W_D && x->n_queue == 0 && x->core.state == XF_ST_IDLE &&
            x->core.op == XF_OP_NONE && xf_migid_cmp(&x->core.id, &first) == 0;
@@ -242,7 +247,8 @@ static void push(struct world *w, unsigned to, struct w_msg m)
             return; /* the same word twice in a row says nothing new */
         }
         if (!w->hellos && last->type == W_VIEW && m.type == W_VIEW) {
-            *last = m; /* nothing was said in between; who greeted whom is not played */
+            m.between = last->between & m.members; /* nothing was said in between */
+            *last = m;
             return;
         }
     }
@@ -258,9 +264,9 @@ static void push_view(struct world *w, unsigned to)
     struct w_msg m;
 
     memset(&m, 0, sizeof(m));
-    m.members = (uint8_t)agents(w, to);
-    m.seen = (uint8_t)side(w, to);
-    m.quorate = quorate(w, to);
+    m.members = m.between = (uint8_t)world_agents(w, to);
+    m.seen = (uint8_t)world_side(w, to);
+    m.quorate = world_quorate(w, to);
     push(w, to, m);
 }
 
@@ -286,7 +292,7 @@ static void send_all(struct world *w, unsigned from, const struct xf_msg *msg)
         w->flags |= W_F_ABORT;
     }
     for (unsigned to = 0; to < w->n; to++) {
-        if ((agents(w, from) & bit(to)) != 0 && to != from) {
+        if ((world_agents(w, from) & world_bit(to)) != 0 && to != from) {
             push(w, to, m);
         }
     }
@@ -296,7 +302,8 @@ static void send_hello(struct world *w, unsigned from)
 {
     struct xf_msg m;
 
-    if (w->hellos) {
+    /* Where HELLOs are not played, those of a later migration still are: they supersede (H13). */
+    if (w->hellos || w->node[from].core.id.epoch > 1) {
         m = xf_core_hello(&w->node[from].core, cluster_of(w, from));
         send_all(w, from, &m);
     }
@@ -312,7 +319,7 @@ static struct views views_now(const struct world *w)
     struct views v;
 
     for (unsigned i = 0; i < w->n; i++) {
-        v.v[i] = agents(w, i) | (quorate(w, i) ? 1u << 16 : 0);
+        v.v[i] = world_agents(w, i) | (world_quorate(w, i) ? 1u << 16 : 0);
     }
     return v;
 }
@@ -336,7 +343,7 @@ static void open_channel(struct world *w, unsigned i)
     struct w_node *d = &w->node[w->node[i].core.dst.i];
 
     if (w->chan == W_CHAN_NONE && d->agent && d->core.state == XF_ST_D_RECV &&
-        (side(w, i) & bit(w->node[i].core.dst.i)) != 0) {
+        (world_side(w, i) & world_bit(w->node[i].core.dst.i)) != 0) {
         w->chan = W_CHAN_OPEN;
         d->copy = W_INC;
         d->stale = 0;
@@ -419,10 +426,9 @@ static void feed(struct world *w, unsigned i, const struct xf_event *ev)
 
 static void feed_view(struct world *w, unsigned i, const struct w_msg *m)
 {
-    struct xf_event ev = { .type = XF_EV_VIEW,
-                           .members = m->members,
-                           .seen = m->seen,
-                           .quorate = m->quorate != 0 };
+    struct xf_event ev = {
+        .type = XF_EV_VIEW, .members = m->members, .seen = m->seen, .quorate = m->quorate != 0
+    };
 
     feed(w, i, &ev);
 }
@@ -442,6 +448,13 @@ static void take(struct world *w, unsigned i, const struct w_msg *m)
     const struct w_id *about;
 
     if (m->type == W_VIEW) {
+        if (m->between != m->members) {
+            struct w_msg before = *m;
+
+            before.members = before.seen = m->between;
+            before.quorate = majority(w, m->between);
+            feed_view(w, i, &before);
+        }
         feed_view(w, i, m);
         send_hello(w, i);
         return;
@@ -457,8 +470,8 @@ static void take(struct world *w, unsigned i, const struct w_msg *m)
                               .src = party(about, about->src),
                               .dst = party(about, about->dst),
                               .boot = { m->boot },
-                              .id = id_of(w, m->id),
-                              .newer = id_of(w, m->newer) };
+                              .id = world_id(w, m->id),
+                              .newer = world_id(w, m->newer) };
     feed(w, i, &ev);
 }
 
@@ -475,7 +488,7 @@ static void deliver(struct world *w, unsigned i)
 
 /* ---- operations ---- */
 
-static uint8_t chan_party(const struct world *w, bool dst)
+uint8_t world_chan_party(const struct world *w, bool dst)
 {
     const struct w_id *id = &w->id[w->chan_id];
 
@@ -503,13 +516,13 @@ static bool perform(struct world *w, unsigned i)
         memset(&x->asked, 0, sizeof(x->asked));
         return true;
     case XF_OP_RESUME:
-        if (w->chan == W_CHAN_OPEN && chan_party(w, false) == i) {
+        if (w->chan == W_CHAN_OPEN && world_chan_party(w, false) == i) {
             w->chan = W_CHAN_BROKEN;
         }
         run_copy(w, i);
         return true;
     case XF_OP_DESTROY:
-        if ((w->chan == W_CHAN_OPEN || w->chan == W_CHAN_END) && chan_party(w, true) == i) {
+        if ((w->chan == W_CHAN_OPEN || w->chan == W_CHAN_END) && world_chan_party(w, true) == i) {
             w->chan = W_CHAN_BROKEN;
         }
         destroy_copy(w, i);
@@ -547,7 +560,10 @@ static void op_ended(struct world *w, unsigned i, bool ok)
 
     if (ok) {
         perform(w, i);
-    } else if (ev.op == XF_OP_PERSIST) {
+    } else {
+        w->flags |= W_F_OP_FAILED;
+    }
+    if (!ok && ev.op == XF_OP_PERSIST) {
         memset(&w->node[i].asked, 0, sizeof(w->node[i].asked));
     }
     feed(w, i, &ev);
@@ -566,10 +582,10 @@ static void agent_down(struct world *w, unsigned i)
     memset(&x->asked, 0, sizeof(x->asked));
     xf_core_init(&x->core);
     /* Movers die with their agent. */
-    if (w->chan_id != 0 && chan_party(w, false) == i && w->chan <= W_CHAN_OPEN) {
+    if (w->chan_id != 0 && world_chan_party(w, false) == i && w->chan <= W_CHAN_OPEN) {
         w->chan = W_CHAN_BROKEN;
     }
-    if (w->chan_id != 0 && chan_party(w, true) == i && w->chan < W_CHAN_DONE) {
+    if (w->chan_id != 0 && world_chan_party(w, true) == i && w->chan < W_CHAN_DONE) {
         w->chan = W_CHAN_BROKEN;
     }
 }
@@ -593,8 +609,10 @@ static void node_down(struct world *w, unsigned i, bool journal_done)
 
 static void agent_up(struct world *w, unsigned i)
 {
-    static const uint8_t shown[] = { [W_NONE] = XF_COPY_NONE, [W_RUN] = XF_COPY_RUNNING,
-                                     [W_SUSP] = XF_COPY_SUSPENDED, [W_INC] = XF_COPY_PAUSED,
+    static const uint8_t shown[] = { [W_NONE] = XF_COPY_NONE,
+                                     [W_RUN] = XF_COPY_RUNNING,
+                                     [W_SUSP] = XF_COPY_SUSPENDED,
+                                     [W_INC] = XF_COPY_PAUSED,
                                      [W_OK] = XF_COPY_PAUSED };
     struct w_node *x = &w->node[i];
     struct xf_event ev = { .type = XF_EV_BOOT,
@@ -616,7 +634,7 @@ static void partition(struct world *w, unsigned part)
 
         for (uint8_t k = 0; k < x->n_queue; k++) {
             const struct w_msg *m = &x->queue[k];
-            bool same = !!(part & bit(m->from)) == !!(part & bit(i));
+            bool same = !!(part & world_bit(m->from)) == !!(part & world_bit(i));
 
             if (m->type == W_VIEW || same) {
                 x->queue[kept++] = *m;
@@ -638,7 +656,7 @@ static void guest_leaves(struct world *w, unsigned to)
                              .boot = { w->node[to].boot } };
     unsigned pair[2] = { W_D, to };
 
-    w->node[W_D].core.greeted |= bit(to);
+    w->node[W_D].core.greeted |= world_bit(to);
     feed(w, W_D, &move);
     for (unsigned round = 0; round < 64 && bad == NULL; round++) {
         for (unsigned k = 0; k < 2; k++) {
@@ -665,177 +683,6 @@ static void guest_leaves(struct world *w, unsigned to)
 }
 
 /* ---- steps ---- */
-
-struct lister {
-    const struct world *w;
-    struct w_step *list;
-    unsigned n;
-};
-
-static void offer(struct lister *l, enum w_step_kind kind, unsigned node, unsigned arg,
-                  bool protocol, unsigned cost)
-{
-    if (l->w->faults < cost) {
-        return;
-    }
-    assert(l->n < W_STEPS_MAX);
-    l->list[l->n++] = (struct w_step){ (uint8_t)kind, (uint8_t)node, (uint8_t)arg, protocol,
-                                       (uint8_t)cost };
-}
-
-static void list_agent(struct lister *l, unsigned i)
-{
-    const struct world *w = l->w;
-    const struct w_node *x = &w->node[i];
-    const struct xf_core *core = &x->core;
-
-    if (x->n_queue != 0) {
-        offer(l, W_STEP_DELIVER, i, 0, true, 0);
-    }
-    if (core->op != XF_OP_NONE) {
-        offer(l, W_STEP_OP_OK, i, core->op, true, 0);
-        if (core->op == XF_OP_UNPAUSE || core->op == XF_OP_PERSIST) {
-            offer(l, W_STEP_OP_FAIL, i, core->op, false, 1);
-        }
-    }
-    if (w->chan_id != 0 && chan_party(w, false) == i) {
-        if (core->state == XF_ST_S_COPY && w->chan == W_CHAN_OPEN) {
-            offer(l, W_STEP_SUSPEND, i, 0, true, 0);
-        }
-        /* A mover may ask too early; the core must not listen (H1). */
-        if ((core->state == XF_ST_S_SUSP || core->state == XF_ST_S_COPY) &&
-            w->chan == W_CHAN_OPEN) {
-            offer(l, W_STEP_END, i, 0, true, 0);
-        }
-    }
-    if (w->chan_id != 0 && chan_party(w, true) == i && core->state == XF_ST_D_RECV &&
-        w->chan == W_CHAN_END) {
-        offer(l, W_STEP_COMPLETE, i, 0, true, 0);
-    }
-    if (w->chan == W_CHAN_BROKEN && w->chan_id != 0 &&
-        ((chan_party(w, false) == i && (core->state == XF_ST_S_COPY || core->state == XF_ST_S_SUSP)) ||
-         (chan_party(w, true) == i && core->state == XF_ST_D_RECV))) {
-        offer(l, W_STEP_MOVER_FAILED, i, 0, true, 0);
-    }
-    if (core->timer == XF_TIMER_RETRY) {
-        offer(l, W_STEP_RETRY, i, 0, true, 0);
-    } else if (core->timer == XF_TIMER_ANSWER) {
-        offer(l, W_STEP_ANSWER, i, 0, false, 1);
-    }
-    for (unsigned j = 0; j < w->n; j++) {
-        if (j != i && w->node[j].fenced != 0) {
-            offer(l, W_STEP_FENCE_TOLD, i, j, true, 0);
-        }
-    }
-    if (core->state == XF_ST_HOME && w->moves != 0) {
-        /* All others are alike, so the first migration always goes to W_D. */
-        unsigned to = i == W_D ? W_S : W_D;
-
-        if (core->greeted & bit(to)) {
-            offer(l, W_STEP_MOVE, i, to, false, 0);
-        }
-    }
-    if (w->starts != 0 && core->state == XF_ST_IDLE && core->op == XF_OP_NONE) {
-        offer(l, W_STEP_START, i, 0, false, 0);
-    }
-    if (core->state >= XF_ST_S_MARK && core->state <= XF_ST_S_END && !(w->flags & W_F_CANCEL)) {
-        offer(l, W_STEP_CANCEL, i, 0, false, 1);
-    }
-}
-
-static void list_environment(struct lister *l)
-{
-    const struct world *w = l->w;
-
-    for (unsigned i = 0; i < w->n; i++) {
-        const struct w_node *x = &w->node[i];
-        bool someone = false;
-
-        for (unsigned j = 0; j < w->n; j++) {
-            someone |= j != i && w->node[j].up && quorate(w, j);
-        }
-        if (!x->up) {
-            offer(l, W_STEP_REBOOT, i, 0, false, 0);
-        } else if (!x->agent) {
-            offer(l, W_STEP_RESTART, i, 0, false, 0);
-        }
-        if (someone && (x->up || !is_fenced(x))) {
-            offer(l, W_STEP_FENCE, i, 0, false, x->up ? 1 : 0);
-        }
-        if (x->agent) {
-            bool op = x->core.op != XF_OP_NONE && x->core.op != XF_OP_PREPARE;
-
-            offer(l, W_STEP_AGENT_CRASH, i, 0, false, 1);
-            if (op) {
-                offer(l, W_STEP_AGENT_CRASH, i, 1, false, 1);
-            }
-        }
-        if (x->up) {
-            bool writing = x->has_lazy || x->core.op == XF_OP_PERSIST;
-
-            offer(l, W_STEP_NODE_CRASH, i, 0, false, 1);
-            if (writing) {
-                offer(l, W_STEP_NODE_CRASH, i, 1, false, 1);
-            }
-        }
-    }
-    if (w->part != 0) {
-        offer(l, W_STEP_HEAL, 0, 0, false, 0);
-    }
-    for (unsigned p = 2; p < bit(w->n); p += 2) {
-        if (p != w->part) {
-            offer(l, W_STEP_PARTITION, 0, p, false, 1);
-        }
-    }
-    if (w->chan == W_CHAN_OPEN || w->chan == W_CHAN_END) {
-        offer(l, W_STEP_BREAK, 0, 0, false, 1);
-    }
-}
-
-static void list_guest(struct lister *l)
-{
-    const struct world *w = l->w;
-    const struct w_node *d = &w->node[W_D];
-    bool home = d->agent && d->copy == W_RUN && d->core.state == XF_ST_HOME &&
-                d->core.op == XF_OP_NONE && !(w->flags & W_F_MOVED);
-
-    if (!home) {
-        return;
-    }
-    if (w->n > 2 && d->core.quorate && (d->core.members & agents(w, W_D) & 4u) &&
-        w->node[2].core.state == XF_ST_IDLE && w->node[2].core.op == XF_OP_NONE &&
-        d->n_queue == 0) {
-        offer(l, W_STEP_GUEST_LEAVES, W_D, 2, false, 1);
-    }
-    offer(l, W_STEP_GUEST_ENDS, W_D, 0, false, 1);
-}
-
-unsigned world_steps(const struct world *w, struct w_step list[static W_STEPS_MAX])
-{
-    struct lister l = { .w = w, .list = list };
-    unsigned frozen = 0;
-    unsigned running = 0;
-
-    for (unsigned i = 0; i < w->n; i++) {
-        frozen += w->node[i].copy > W_RUN;
-        running += w->node[i].copy == W_RUN;
-    }
-    if (w->flags & W_F_OVERFLOW) {
-        return 0;
-    }
-    if (!w->hellos && frozen == 0 && running <= 1) {
-        /* One copy or none, nothing frozen: with no further moves nothing can go wrong any more. */
-        return 0;
-    }
-    for (unsigned i = 0; i < w->n; i++) {
-        if (w->node[i].agent) {
-            list_agent(&l, i);
-        }
-    }
-    list_environment(&l);
-    list_guest(&l);
-    return l.n;
-}
 
 static void apply_crash(struct world *w, const struct w_step *s)
 {
@@ -880,7 +727,7 @@ static void apply_environment(struct world *w, const struct w_step *s)
         if (w->node[i].up) {
             node_down(w, i, true);
         }
-        w->node[i].fenced |= (uint8_t)bit(w->node[i].boot & 7);
+        w->node[i].fenced |= (uint8_t)world_bit(w->node[i].boot & 7);
         break;
     default:
         assert(false);
@@ -899,13 +746,12 @@ static void apply_agent(struct world *w, const struct w_step *s)
         break;
     case W_STEP_FENCE_TOLD:
         for (unsigned b = 1; b < 8; b++) {
-            if (w->node[s->arg].fenced & bit(b)) {
+            if (w->node[s->arg].fenced & world_bit(b)) {
                 bool still = !w->node[s->arg].up && w->node[s->arg].boot == b;
 
-                ev = (struct xf_event){ .type = XF_EV_FENCED,
-                                        .ok = still,
-                                        .slot = { s->arg },
-                                        .boot = { b } };
+                ev = (struct xf_event){
+                    .type = XF_EV_FENCED, .ok = still, .slot = { s->arg }, .boot = { b }
+                };
                 feed(w, i, &ev);
             }
         }
@@ -1051,109 +897,5 @@ void world_init_transfer(struct world *w, unsigned n, unsigned faults)
     w->hellos = 0;
     for (unsigned i = 0; i < n; i++) {
         w->node[i].core.greeted = w->node[i].core.holders = w->node[i].core.off = 0;
-    }
-}
-
-/* ---- endings ---- */
-
-bool world_healed(const struct world *w)
-{
-    unsigned up = 0;
-
-    for (unsigned i = 0; i < w->n; i++) {
-        const struct w_node *x = &w->node[i];
-
-        if ((!x->up && !is_fenced(x)) || x->up != x->agent) {
-            return false;
-        }
-        up += x->up;
-    }
-    return w->part == 0 && (w->n == 2 ? up >= 1 : 2 * up > w->n);
-}
-
-bool world_settled(const struct world *w)
-{
-    unsigned running = 0;
-    bool died = (w->flags & W_F_MOVED) != 0;
-
-    for (unsigned i = 0; i < w->n; i++) {
-        if (w->node[i].copy > W_RUN) {
-            return false;
-        }
-        running += w->node[i].copy == W_RUN;
-        died |= w->node[i].crashed != 0;
-    }
-    return running == 1 || (running == 0 && died);
-}
-
-/* ---- for people ---- */
-
-static const char *who(const struct world *w, unsigned i)
-{
-    static const char *const names[] = { "S", "D", "O1", "O2", "O3", "O4", "O5", "O6" };
-
-    return i < w->n ? names[i] : "?";
-}
-
-void world_print_step(const struct world *w, const struct w_step *s)
-{
-    static const char *const text[] = {
-#define X(sym, t) t,
-        W_STEPS(X)
-#undef X
-    };
-    const struct w_node *x = &w->node[s->node];
-
-    printf("#   %s %s", who(w, s->node), text[s->kind]);
-    switch (s->kind) {
-    case W_STEP_DELIVER:
-        if (x->queue[0].type == W_VIEW) {
-            printf(" a new view");
-        } else {
-            printf(" %s%s from %s", xf_msg_name(x->queue[0].type),
-                   x->queue[0].promise == XF_PROMISE_STAY ? "(stay)"
-                   : x->queue[0].promise == XF_PROMISE_GO ? "(go)"
-                                                          : "",
-                   who(w, x->queue[0].from));
-        }
-        break;
-    case W_STEP_OP_OK:
-    case W_STEP_OP_FAIL:
-        printf(" %s", xf_op_name(s->arg));
-        break;
-    case W_STEP_FENCE_TOLD:
-    case W_STEP_MOVE:
-    case W_STEP_GUEST_LEAVES:
-        printf(" %s", who(w, s->arg));
-        break;
-    case W_STEP_PARTITION:
-        for (unsigned i = 0; i < w->n; i++) {
-            if (s->arg & bit(i)) {
-                printf(" %s", who(w, i));
-            }
-        }
-        break;
-    case W_STEP_AGENT_CRASH:
-    case W_STEP_NODE_CRASH:
-        printf(" %s", s->arg ? "yes" : "no");
-        break;
-    default:
-        break;
-    }
-    printf("\n");
-}
-
-void world_print(const struct world *w)
-{
-    static const char *const copies[] = { "-", "RUN", "suspended", "incomplete", "paused" };
-
-    for (unsigned i = 0; i < w->n; i++) {
-        const struct w_node *x = &w->node[i];
-
-        printf("#     %-2s %-10s%s %s%s%s note %s disk marks %x promise %u op %s queue %u\n",
-               who(w, i), x->agent ? xf_state_name(x->core.state) : "(no agent)",
-               x->core.outcome ? xf_outcome_name(x->core.outcome) : "", copies[x->copy],
-               x->stale ? "(stale)" : "", x->up ? "" : " DOWN", xf_note_name(x->note),
-               x->disk.marks, x->disk.promise, xf_op_name(x->core.op), x->n_queue);
     }
 }

@@ -42,7 +42,10 @@ struct w_msg {
         uint8_t quorate;
         uint8_t copy;
     };
-    uint8_t promise;
+    union {
+        uint8_t between; /* who was there in all the views folded into this one */
+        uint8_t promise;
+    };
     uint8_t stayed;
     uint8_t went;
     uint8_t epoch_max;
@@ -74,8 +77,8 @@ struct w_node {
     uint8_t up;
     uint8_t agent;
     uint8_t boot;
-    uint8_t fenced;      /* mask of incarnations (1 << boot) confirmed off */
-    uint8_t crashed;     /* died at least once since the first INTENT */
+    uint8_t fenced;  /* mask of incarnations (1 << boot) confirmed off */
+    uint8_t crashed; /* died at least once since the first INTENT */
     uint8_t n_queue;
     struct w_msg queue[W_QUEUE];
 };
@@ -94,9 +97,10 @@ enum w_flag {
     W_F_ABORT = 1 << 1,
     W_F_UNDO = 1 << 2,
     W_F_CANCEL = 1 << 3,
-    W_F_MOVED = 1 << 4,  /* the guest went on from D, or shut down there */
-    W_F_START = 1 << 5,  /* started anew */
+    W_F_MOVED = 1 << 4, /* the guest went on from D, or shut down there */
+    W_F_START = 1 << 5, /* started anew */
     W_F_OVERFLOW = 1 << 6,
+    W_F_OP_FAILED = 1 << 7, /* then only a time-out may bring things on again */
 };
 
 /* Small things first: a world of n nodes is its first world_size(n) bytes. */
@@ -109,9 +113,10 @@ struct world {
     uint8_t chan;    /* enum w_chan */
     uint8_t chan_id; /* migration that the connection belongs to */
     uint8_t flags;
-    uint8_t hellos;  /* HELLOs are played (more worlds) */
-    uint8_t starts;  /* starts that may still be tried */
-    uint8_t moves;   /* moves that may still be asked for */
+    uint8_t hellos; /* HELLOs are played (more worlds) */
+    uint8_t starts; /* starts that may still be tried */
+    uint8_t moves;  /* moves that may still be asked for */
+    uint32_t only;  /* faults that are played: 1 << enum w_step_kind; 0: all */
     struct w_node node[W_NODES];
 };
 
@@ -150,7 +155,7 @@ enum w_step_kind {
 #define X(sym, text) W_STEP_##sym,
     W_STEPS(X)
 #undef X
-    W_N_STEPS,
+        W_N_STEPS,
 };
 
 struct w_step {
@@ -174,6 +179,15 @@ const char *world_apply(struct world *w, const struct w_step *step);
 bool world_healed(const struct world *w);
 /* Exactly one running copy and no frozen one, or none left and the host that ran it died. */
 bool world_settled(const struct world *w);
+/* What the world's own files share. */
+unsigned world_bit(unsigned i);
+unsigned world_side(const struct world *w, unsigned i);   /* nodes up on the same side as i */
+unsigned world_agents(const struct world *w, unsigned i); /* of these, with an agent */
+bool world_quorate(const struct world *w, unsigned i);
+bool world_is_fenced(const struct w_node *x); /* the incarnation that was there last is */
+uint8_t world_chan_party(const struct world *w, bool dst);
+struct xf_migid world_id(const struct world *w, unsigned place);
+
 /* One line each, for people. */
 void world_print_step(const struct world *before, const struct w_step *step);
 void world_print(const struct world *w);

@@ -61,7 +61,6 @@ static int gather(struct xf_client *client, int timeout_ms, struct xf_answer *an
 {
     struct xf_ctl_reply reply;
     size_t body_len = 0;
-    size_t text_len = 0;
     int rc;
 
     do {
@@ -73,14 +72,16 @@ static int gather(struct xf_client *client, int timeout_ms, struct xf_answer *an
         if (rc < 0) {
             return rc;
         }
-        if (strlen(reply.body) > BODY_SIZE_MAX - body_len ||
-            strlen(reply.text) > BODY_SIZE_MAX - text_len) {
+        if (strlen(reply.body) > BODY_SIZE_MAX - body_len) {
             return -EBADMSG;
         }
         *ret_body = append_bounded(*ret_body, &body_len, reply.body);
-        answer->text = append_bounded(answer->text, &text_len, reply.text);
-        answer->reason = reply.reason;
     } while (reply.more);
+    answer->reason = reply.reason;
+    answer->text = strdup(reply.text); /* the same in every part */
+    if (answer->text == NULL) {
+        err(1, "answer");
+    }
     return 0;
 }
 

@@ -100,7 +100,7 @@ static void put_tail(const json_t *migration, unsigned room, char *buf, size_t s
     buf[0] = '\0';
     add_part(buf, size, room, "", xf_field_format(migration, "rate_kibps", XF_UNIT_KIBPS, text));
     add_part(buf, size, room, "pause ",
-             xf_field_format(migration, "predicted_pause_ms", XF_UNIT_MS, text));
+             xf_field_format(migration, "predicted_pause_ms", XF_UNIT_PREDICTED_MS, text));
     add_part(buf, size, room, "dirty ",
              xf_field_format(migration, "dirty_rate_kibps", XF_UNIT_KIBPS, text));
     if (xf_field_number(migration, "cap_percent", &cap) && cap < 100) {
@@ -109,13 +109,30 @@ static void put_tail(const json_t *migration, unsigned room, char *buf, size_t s
     }
 }
 
+/* Before and after, figures of a copy in progress say nothing. */
+static bool is_copying(const json_t *migration)
+{
+    const char *state = xf_field_text(migration, "state");
+
+    return strcmp(state, "copying") == 0 || strcmp(state, "switching") == 0;
+}
+
+/* Columns that the figures behind the bar may take. */
+static unsigned tail_room(unsigned columns, size_t used)
+{
+    if (columns == 0) {
+        return 0;
+    }
+    return columns > used + BAR_MIN ? columns - (unsigned)used - BAR_MIN : 1;
+}
+
 void xf_bar_render(const json_t *migration, unsigned columns, char *buf, size_t size)
 {
     char done[XF_UNITS_SIZE] = "";
     char bar[BAR_MAX + 5] = "";
     char head[XF_BAR_SIZE];
-    char tail[XF_BAR_SIZE];
-    int percent = xf_bar_percent(migration);
+    char tail[XF_BAR_SIZE] = "";
+    int percent = is_copying(migration) ? xf_bar_percent(migration) : -1;
     size_t used;
 
     put_head(migration, head, sizeof(head));
@@ -124,11 +141,9 @@ void xf_bar_render(const json_t *migration, unsigned columns, char *buf, size_t 
     }
     /* Two blanks and two brackets are the bar's own. */
     used = xf_utf8_columns(head) + strlen(done) + 4;
-    put_tail(migration,
-             columns == 0               ? 0
-             : columns > used + BAR_MIN ? columns - (unsigned)used - BAR_MIN
-                                        : 1,
-             tail, sizeof(tail));
+    if (is_copying(migration)) {
+        put_tail(migration, tail_room(columns, used), tail, sizeof(tail));
+    }
     used += xf_utf8_columns(tail);
     if (percent >= 0 && columns >= used + BAR_MIN) {
         size_t width = columns - used;

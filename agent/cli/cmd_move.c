@@ -111,8 +111,12 @@ static void show_accepted(const struct stream *stream, const json_t *event)
     if (stream->domain == NULL) {
         return;
     }
-    snprintf(line, sizeof(line), "%s: accepted, migration %s", stream->domain,
-             xf_field_text(event, "migration"));
+    if (strcmp(xf_field_text(event, "state"), "queued") == 0) {
+        snprintf(line, sizeof(line), "%s: accepted, waits for a free slot", stream->domain);
+    } else {
+        snprintf(line, sizeof(line), "%s: accepted, migration %s", stream->domain,
+                 xf_field_text(event, "migration"));
+    }
     xf_utf8_make_safe(line);
     puts(line);
 }
@@ -265,7 +269,7 @@ static int run_stream(struct stream *stream, const struct xf_ctl_request *reques
     if (stream->rc != 0) {
         return stream->rc; /* said already, by the report */
     }
-    if (reply.reason != XF_REASON_OK) {
+    if (reply.reason != XF_REASON_OK && reply.reason != XF_REASON_QUEUED) {
         return xf_complain(stream->cli, reply.reason, "%s", reply.text);
     }
     return 0;

@@ -59,6 +59,13 @@ const char *xf_field_format(const json_t *object, const char *key, enum xf_unit 
     case XF_UNIT_KIBPS:
         xf_units_rate(buf, XF_UNITS_SIZE, value);
         break;
+    case XF_UNIT_PREDICTED_MS:
+        if (value <= 0) {
+            snprintf(buf, XF_UNITS_SIZE, "-");
+            return buf;
+        }
+        xf_units_time(buf, XF_UNITS_SIZE, value);
+        break;
     case XF_UNIT_MS:
         xf_units_time(buf, XF_UNITS_SIZE, value);
         break;

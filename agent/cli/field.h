@@ -25,6 +25,7 @@ enum xf_unit {
     XF_UNIT_MIB,
     XF_UNIT_KIBPS,
     XF_UNIT_MS,
+    XF_UNIT_PREDICTED_MS, /* 0: not known yet */
 };
 
 /* The number as people read it, or "-". buf holds at least XF_UNITS_SIZE bytes; returns buf. */

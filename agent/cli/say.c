@@ -59,7 +59,7 @@ const char *xf_detail_of(enum xf_reason reason, const char *text)
 
 void xf_print_json(const json_t *body)
 {
-    json_dumpf(body, stdout, JSON_COMPACT);
+    json_dumpf(body, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)); /* as the agent writes */
     putchar('\n');
     xf_flush_stdout();
 }

@@ -36,13 +36,21 @@ static void version_to_table(struct xf_table *table, const json_t *node)
     const json_t *max = json_array_get(range, 1);
     char text[2 * XF_UNITS_SIZE] = "-";
 
-    if (json_is_integer(min) && json_is_integer(max)) {
+    if (json_is_integer(min) && json_is_integer(max) && json_integer_value(max) > 0) {
         long long lo = json_integer_value(min);
         long long hi = json_integer_value(max);
 
         snprintf(text, sizeof(text), lo == hi ? "%lld" : "%lld-%lld", lo, hi);
     }
     xf_table_add(table, text, XF_PAINT_NONE);
+}
+
+/* A node that this agent has never met has no memory yet. */
+static bool facts_known(const json_t *node)
+{
+    double total;
+
+    return xf_field_number(node, "memory_total_mib", &total) && total > 0;
 }
 
 void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
@@ -57,6 +65,7 @@ void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
     json_array_foreach(xf_field_array(body, "nodes"), i, node)
     {
         const char *state = xf_field_text(node, "state");
+        const json_t *facts = facts_known(node) ? node : NULL;
         char name[XF_NAME_SIZE + 2];
 
         snprintf(name, sizeof(name), "%s%s", xf_field_text(node, "name"),
@@ -67,9 +76,9 @@ void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
         xf_field_to_table(table, node, "domains", XF_UNIT_NONE);
         xf_field_to_table(table, node, "moves_out", XF_UNIT_NONE);
         xf_field_to_table(table, node, "moves_in", XF_UNIT_NONE);
-        xf_field_to_table(table, node, "memory_free_mib", XF_UNIT_MIB);
-        xf_field_to_table(table, node, "memory_total_mib", XF_UNIT_MIB);
-        xf_field_to_table(table, node, "cpus", XF_UNIT_NONE);
+        xf_field_to_table(table, facts, "memory_free_mib", XF_UNIT_MIB);
+        xf_field_to_table(table, facts, "memory_total_mib", XF_UNIT_MIB);
+        xf_field_to_table(table, facts, "cpus", XF_UNIT_NONE);
         version_to_table(table, node);
         xf_field_text_to_table(table, node, "hypervisor");
     }
@@ -199,7 +208,7 @@ void xf_show_status(const struct xf_cli *cli, const json_t *body)
         xf_field_to_table(table, migration, "bytes_wire", XF_UNIT_BYTES);
         xf_field_to_table(table, migration, "rate_kibps", XF_UNIT_KIBPS);
         xf_field_to_table(table, migration, "dirty_rate_kibps", XF_UNIT_KIBPS);
-        xf_field_to_table(table, migration, "predicted_pause_ms", XF_UNIT_MS);
+        xf_field_to_table(table, migration, "predicted_pause_ms", XF_UNIT_PREDICTED_MS);
         xf_field_to_table(table, migration, "elapsed_ms", XF_UNIT_MS);
     }
     xf_table_print(table, stdout, 0, cli->color);

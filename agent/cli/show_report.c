@@ -131,7 +131,7 @@ static void print_rounds(const struct xf_cli *cli, const json_t *rounds)
         xf_field_to_table(table, round, "bytes_wire", XF_UNIT_BYTES);
         xf_field_to_table(table, round, "duration_ms", XF_UNIT_MS);
         xf_field_to_table(table, round, "dirty_rate_kibps", XF_UNIT_KIBPS);
-        xf_field_to_table(table, round, "predicted_pause_ms", XF_UNIT_MS);
+        xf_field_to_table(table, round, "predicted_pause_ms", XF_UNIT_PREDICTED_MS);
         if (xf_field_number(round, "cap_percent", &percent)) {
             snprintf(cap, sizeof(cap), "%.0f%%", percent);
         } else {
@@ -161,12 +161,15 @@ static void print_pause(const json_t *report)
     char total[XF_UNITS_SIZE];
     char predicted[XF_UNITS_SIZE];
     char text[XF_UNITS_SIZE];
+    double asked;
 
-    if (!json_is_object(pause)) {
+    /* A move that ended before it asked the guest to suspend has no pause to show. */
+    if (!xf_field_number(pause, "total_ms", &asked) &&
+        !xf_field_number(pause, "suspend_ms", &asked)) {
         return;
     }
     printf("\npause %s (predicted %s)\n", xf_field_format(pause, "total_ms", XF_UNIT_MS, total),
-           xf_field_format(report, "predicted_pause_ms", XF_UNIT_MS, predicted));
+           xf_field_format(report, "predicted_pause_ms", XF_UNIT_PREDICTED_MS, predicted));
     for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
         printf("  %-24s %10s\n", phases[i].label,
                xf_field_format(pause, phases[i].key, XF_UNIT_MS, text));
@@ -200,8 +203,8 @@ void xf_show_ended(const struct xf_cli *cli, const json_t *body)
 
     (void)cli;
     print_result(body);
-    printf("took %s, paused for %s, %s on the wire\n",
-           xf_field_format(body, "duration_ms", XF_UNIT_MS, took),
-           xf_field_format(pause, "total_ms", XF_UNIT_MS, total),
+    xf_field_format(pause, "total_ms", XF_UNIT_MS, total);
+    printf("took %s%s%s, %s on the wire\n", xf_field_format(body, "duration_ms", XF_UNIT_MS, took),
+           strcmp(total, "-") != 0 ? ", paused for " : "", strcmp(total, "-") != 0 ? total : "",
            xf_field_format(body, "bytes_wire", XF_UNIT_BYTES, wire));
 }

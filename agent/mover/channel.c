@@ -9,6 +9,7 @@
 
 #include "channel_impl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -42,27 +43,34 @@ static size_t rate_take(struct xf_channel *ch, size_t size)
     return (double)size < ch->bucket ? size : (size_t)ch->bucket;
 }
 
-/* Empties the batch into the socket. */
+static void moved(_Atomic uint64_t *when_us)
+{
+    if (when_us) {
+        atomic_store_explicit(when_us, xf_mono_us(), memory_order_relaxed);
+    }
+}
+
+/* Empties the batch into the socket; what could not leave stays for the next time. */
 static int drain(struct xf_channel *ch, bool more)
 {
-    size_t at = 0;
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 
-    while (at < ch->out_size) {
-        size_t want = rate_take(ch, ch->out_size - at);
+    while (ch->out_at < ch->out_size) {
+        size_t want = rate_take(ch, ch->out_size - ch->out_at);
         ssize_t n = -1;
         int rc;
 
         if (want > 0) {
-            n = send(ch->fd, ch->out + at, want, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+            n = send(ch->fd, ch->out + ch->out_at, want, flags);
             if (n < 0 && errno != EAGAIN && errno != EINTR) {
                 return errno == EPIPE ? -ECONNRESET : -errno;
             }
         }
         if (n > 0) {
-            at += (size_t)n;
+            ch->out_at += (size_t)n;
             ch->bucket -= (double)n;
             atomic_fetch_add_explicit(&ch->sent, (uint64_t)n, memory_order_relaxed);
-            atomic_store_explicit(ch->progress_us, xf_mono_us(), memory_order_relaxed);
+            moved(ch->sending_us);
             continue;
         }
         rc = want > 0 ? xf_wait_fd(ch->fd, POLLOUT, ch->stop_fd, -1)
@@ -71,35 +79,22 @@ static int drain(struct xf_channel *ch, bool more)
             return rc;
         }
     }
+    ch->out_at = 0;
     ch->out_size = 0;
     return 0;
 }
 
-/* GnuTLS hands over whole records; they wait for company. */
+/* GnuTLS hands over whole records; they wait for company. There is always room for them. */
 ssize_t xf_channel_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int n)
 {
     struct xf_channel *ch = ptr;
     size_t total = 0;
 
     for (int i = 0; i < n; i++) {
-        size_t done = 0;
-
-        while (done < iov[i].iov_len) {
-            size_t room = XF_CHANNEL_BATCH - ch->out_size;
-            size_t part = iov[i].iov_len - done < room ? iov[i].iov_len - done : room;
-
-            memcpy(ch->out + ch->out_size, (const uint8_t *)iov[i].iov_base + done, part);
-            ch->out_size += part;
-            done += part;
-            if (ch->out_size == XF_CHANNEL_BATCH) {
-                ch->send_error = drain(ch, true);
-                if (ch->send_error < 0) {
-                    gnutls_transport_set_errno(ch->session, EIO);
-                    return -1;
-                }
-            }
-        }
-        total += done;
+        assert(iov[i].iov_len <= XF_CHANNEL_OUT - ch->out_size);
+        memcpy(ch->out + ch->out_size, iov[i].iov_base, iov[i].iov_len);
+        ch->out_size += iov[i].iov_len;
+        total += iov[i].iov_len;
     }
     return (ssize_t)total;
 }
@@ -119,7 +114,7 @@ ssize_t xf_channel_pull(gnutls_transport_ptr_t ptr, void *buf, size_t size)
         }
         ch->in_at = 0;
         ch->in_size = (size_t)n;
-        atomic_store_explicit(ch->progress_us, xf_mono_us(), memory_order_relaxed);
+        moved(ch->receiving_us);
     }
     part = ch->in_size - ch->in_at < size ? ch->in_size - ch->in_at : size;
     memcpy(buf, ch->in + ch->in_at, part);
@@ -127,11 +122,8 @@ ssize_t xf_channel_pull(gnutls_transport_ptr_t ptr, void *buf, size_t size)
     return (ssize_t)part;
 }
 
-int xf_channel_errno(const struct xf_channel *ch, int r)
+static int channel_errno(int r)
 {
-    if (ch->send_error < 0) {
-        return ch->send_error;
-    }
     switch (r) {
     case GNUTLS_E_DECRYPTION_FAILED:
     case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
@@ -148,6 +140,14 @@ int xf_channel_send(struct xf_channel *ch, const void *buf, size_t size)
 {
     const uint8_t *at = buf;
 
+    assert(size <= XF_CHANNEL_SEND_MAX);
+    if (ch->out_size >= XF_CHANNEL_BATCH) {
+        int rc = drain(ch, true);
+
+        if (rc < 0) {
+            return rc;
+        }
+    }
     while (size > 0) {
         size_t part = size < XF_CHANNEL_RECORD ? size : XF_CHANNEL_RECORD;
         ssize_t n = gnutls_record_send(ch->session, at, part);
@@ -156,12 +156,17 @@ int xf_channel_send(struct xf_channel *ch, const void *buf, size_t size)
             continue;
         }
         if (n < 0) {
-            return xf_channel_errno(ch, (int)n);
+            return channel_errno((int)n);
         }
         at += n;
         size -= (size_t)n;
     }
-    return 0;
+    return ch->out_size >= XF_CHANNEL_BATCH ? drain(ch, true) : 0;
+}
+
+void xf_channel_unlimit(struct xf_channel *ch)
+{
+    ch->rate_kibps = 0;
 }
 
 int xf_channel_flush(struct xf_channel *ch)
@@ -183,7 +188,7 @@ ssize_t xf_channel_try_recv(struct xf_channel *ch, void *buf, size_t size)
         if (n == GNUTLS_E_INTERRUPTED) {
             continue;
         }
-        return n == 0 ? -ECONNRESET : xf_channel_errno(ch, (int)n);
+        return n == 0 ? -ECONNRESET : channel_errno((int)n);
     }
 }
 

@@ -27,7 +27,9 @@ struct xf_channel_config {
     size_t psk_size;
     uint64_t rate_kibps; /* what may be sent; 0: unlimited */
     int stop_fd;
-    _Atomic uint64_t *progress_us; /* written with the monotonic clock whenever a byte moves */
+    /* Either may be NULL: written with the monotonic clock whenever a byte moves. */
+    _Atomic uint64_t *sending_us;
+    _Atomic uint64_t *receiving_us;
 };
 
 /*
@@ -47,9 +49,16 @@ int xf_channel_accept(const struct xf_channel_config *config, int listen_fd, uin
                       struct xf_channel **ret_channel);
 void xf_channel_free(struct xf_channel *channel); /* takes NULL; closes without a farewell */
 
-/* Sender's thread. Bytes leave when a batch is full or with flush. */
+#define XF_CHANNEL_SEND_MAX (320u << 10)
+
+/*
+ * Sender's thread. All of size (<= XF_CHANNEL_SEND_MAX) is taken or nothing, so that whoever is
+ * stopped can still send another frame. It leaves when a batch is full or with flush.
+ */
 int xf_channel_send(struct xf_channel *channel, const void *buf, size_t size);
 int xf_channel_flush(struct xf_channel *channel);
+/* Last words need not be slow. */
+void xf_channel_unlimit(struct xf_channel *channel);
 /* After the last byte: says so and waits, at most that long, until the peer has closed too. */
 void xf_channel_linger(struct xf_channel *channel, int timeout_ms);
 

@@ -83,10 +83,11 @@ static struct xf_channel *channel_new(const struct xf_channel_config *config, in
     ch->fd = fd;
     ch->stop_fd = config->stop_fd;
     ch->config = config;
-    ch->progress_us = config->progress_us;
+    ch->sending_us = config->sending_us;
+    ch->receiving_us = config->receiving_us;
     ch->rate_kibps = config->rate_kibps;
     ch->bucket_us = xf_mono_us();
-    ch->out = malloc(XF_CHANNEL_BATCH);
+    ch->out = malloc(XF_CHANNEL_OUT);
     ch->in = malloc(XF_CHANNEL_BATCH);
     if (!ch->out || !ch->in ||
         gnutls_init(&ch->session, (server ? GNUTLS_SERVER | GNUTLS_NO_TICKETS : GNUTLS_CLIENT) |
@@ -156,7 +157,7 @@ static int handshake_step(struct xf_channel *ch)
     }
     if (r == GNUTLS_E_PULL_ERROR || r == GNUTLS_E_PUSH_ERROR ||
         r == GNUTLS_E_PREMATURE_TERMINATION) {
-        return ch->send_error < 0 ? ch->send_error : -ECONNRESET;
+        return rc < 0 ? rc : -ECONNRESET;
     }
     return -EPROTO;
 }

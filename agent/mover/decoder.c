@@ -3,36 +3,53 @@
 
 #include "decoder.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "feed.h"
 #include "hash.h"
-#include "mono.h"
 
-/* So that a page's bytes stand where vectors like them. */
-#define BODY_ALIGN 64u
-#define BODY_SIZE (XF_FRAME_SIZE_MAX + BODY_ALIGN)
 /* A record's head, and at worst each page apart. */
 #define IOV_MAX_CHUNK (1u + XF_PAGE_CHUNK_MAX)
+/* A record's head of its own for each body, lent with its pages. */
+#define HEAD_SIZE XF_PAGE_SIZE
+#define BODY_SIZE XF_FRAME_SIZE_MAX
+/*
+ * Full chunks take 252 KiB each, so with a pipe of 1 MiB the oldest of six is always taken. Fewer
+ * pages than this are copied instead: they would hold a body that the pipe may keep for long.
+ */
+#define N_BODIES 6u
+#define LEND_MIN 16u
+
+static_assert(XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8u * XF_PAGE_CHUNK_MAX <= HEAD_SIZE,
+              "a record's head fits");
 
 struct xf_decoder {
     struct xf_job *job;
     struct xf_channel *ch;
-    int fd; /* -1 once closed */
+    struct xf_feed feed;
     uint64_t pages;
     struct xf_page_hash *known; /* what was written, by pfn */
     struct xf_digest *digest;
+    uint8_t *bodies; /* N_BODIES of HEAD_SIZE + BODY_SIZE */
+    uint64_t lent_upto[N_BODIES]; /* may be used again once the feed is taken up to here */
+    unsigned at;                  /* the one in use */
+    uint8_t *head;
     uint8_t *body;
     uint64_t n_pages;
-    uint64_t bytes_stream;
     uint64_t bytes_wire;
 };
 
 static const uint8_t zero_page[XF_PAGE_SIZE] __attribute__((aligned(4096)));
+
+static void use_body(struct xf_decoder *dec, unsigned at)
+{
+    dec->at = at;
+    dec->head = dec->bodies + at * (size_t)(HEAD_SIZE + BODY_SIZE);
+    dec->body = dec->head + HEAD_SIZE;
+}
 
 struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
                                   uint64_t pages)
@@ -44,28 +61,27 @@ struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel
     }
     dec->job = job;
     dec->ch = channel;
-    dec->fd = pipe_fd;
+    dec->feed = (struct xf_feed){ .job = job, .fd = pipe_fd };
     dec->pages = pages;
     dec->known = xf_hash_table_new(pages);
     dec->digest = xf_digest_new();
-    dec->body = aligned_alloc(BODY_ALIGN, BODY_SIZE);
-    if (!dec->known || !dec->digest || !dec->body) {
+    dec->bodies = aligned_alloc(XF_PAGE_SIZE, N_BODIES * (size_t)(HEAD_SIZE + BODY_SIZE));
+    if (!dec->known || !dec->digest || !dec->bodies) {
         xf_decoder_free(dec);
         return NULL;
     }
-    memset(dec->body, 0, BODY_SIZE);
+    memset(dec->bodies, 0, N_BODIES * (size_t)(HEAD_SIZE + BODY_SIZE));
+    use_body(dec, 0);
     return dec;
 }
 
 void xf_decoder_free(struct xf_decoder *dec)
 {
     if (dec) {
-        if (dec->fd >= 0) {
-            close(dec->fd);
-        }
+        xf_feed_close(&dec->feed);
         xf_hash_table_free(dec->known, dec->pages);
         xf_digest_free(dec->digest);
-        free(dec->body);
+        free(dec->bodies);
         free(dec);
     }
 }
@@ -88,57 +104,12 @@ static int receive(struct xf_decoder *dec, void *buf, size_t size)
     return 0;
 }
 
-static void skip(struct iovec **iov, int *n, size_t done)
-{
-    while (*n > 0 && done >= (*iov)->iov_len) {
-        done -= (*iov)->iov_len;
-        (*iov)++;
-        (*n)--;
-    }
-    if (*n > 0) {
-        (*iov)->iov_base = (uint8_t *)(*iov)->iov_base + done;
-        (*iov)->iov_len -= done;
-    }
-}
-
-/* Into the pipe, all of it. */
-static int put(struct xf_decoder *dec, struct iovec *iov, int n)
-{
-    while (n > 0) {
-        ssize_t done = writev(dec->fd, iov, n);
-        int rc = 0;
-
-        if (done >= 0) {
-            xf_job_progress(dec->job);
-            dec->bytes_stream += (uint64_t)done;
-            skip(&iov, &n, (size_t)done);
-        } else if (errno == EAGAIN) {
-            xf_job_phase(dec->job, XF_PHASE_CONSUMER);
-            rc = xf_wait_fd(dec->fd, POLLOUT, dec->job->stop_fd, -1);
-            xf_job_phase(dec->job, XF_PHASE_PEER);
-        } else if (errno == EPIPE) {
-            /* The hypervisor gave up; restore() returns with the reason, a moment later. */
-            xf_job_phase(dec->job, XF_PHASE_BUILD);
-            xf_wait_fd(-1, 0, dec->job->stop_fd, 1000);
-            xf_job_fail(dec->job, XF_REASON_RESTORE, "the hypervisor stopped reading");
-            rc = -ECANCELED;
-        } else if (errno != EINTR) {
-            xf_job_fail(dec->job, XF_REASON_INTERNAL, "pipe: %s", strerror(errno));
-            rc = -ECANCELED;
-        }
-        if (rc < 0) {
-            return -ECANCELED;
-        }
-    }
-    return 0;
-}
-
 static int put_bytes(struct xf_decoder *dec, const uint8_t *bytes, size_t size)
 {
     struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size };
 
     xf_digest_bytes(dec->digest, bytes, size);
-    return size > 0 ? put(dec, &iov, 1) : 0;
+    return size > 0 ? xf_feed_copy(&dec->feed, &iov, 1) : 0;
 }
 
 static void add_page(struct iovec *iov, int *n, const uint8_t *page)
@@ -190,14 +161,26 @@ static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry
     return 0;
 }
 
+/* The body belongs to the pipe until the hypervisor has taken it; the next one is the oldest. */
+static int lend(struct xf_decoder *dec, struct iovec *iov, int n)
+{
+    int rc = xf_feed_lend(&dec->feed, iov, n);
+
+    if (rc < 0) {
+        return rc;
+    }
+    dec->lent_upto[dec->at] = dec->feed.n_bytes;
+    use_body(dec, (dec->at + 1) % N_BODIES);
+    return xf_feed_await(&dec->feed, dec->lent_upto[dec->at]);
+}
+
 static int decode_chunk(struct xf_decoder *dec, size_t size)
 {
     struct xf_page_entry entry[XF_PAGE_CHUNK_MAX];
     struct xf_page_hash hash[XF_PAGE_CHUNK_MAX];
     struct iovec iov[IOV_MAX_CHUNK];
     uint64_t word[XF_PAGE_CHUNK_MAX];
-    uint8_t head[XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8u * XF_PAGE_CHUNK_MAX];
-    struct xf_put p = { .buf = head, .size = sizeof(head) };
+    struct xf_put p = { .buf = dec->head, .size = HEAD_SIZE };
     const uint8_t *content;
     uint32_t n_entries;
     uint32_t n_words = 0;
@@ -225,8 +208,11 @@ static int decode_chunk(struct xf_decoder *dec, size_t size)
         return 0;
     }
     xf_stream_put_pages(&p, word, n_words);
-    iov[0] = (struct iovec){ .iov_base = head, .iov_len = p.len };
-    return put(dec, iov, n_iov);
+    iov[0] = (struct iovec){ .iov_base = dec->head, .iov_len = p.len };
+    if (n_words < LEND_MIN) {
+        return xf_feed_copy(&dec->feed, iov, n_iov);
+    }
+    return lend(dec, iov, n_iov);
 }
 
 /* Nothing of the end reaches the hypervisor before the digest is known to be equal. */
@@ -247,11 +233,10 @@ static int decode_end(struct xf_decoder *dec, size_t size)
         return -ECANCELED;
     }
     iov = (struct iovec){ .iov_base = (void *)(uintptr_t)end.tail, .iov_len = end.tail_size };
-    if (put(dec, &iov, 1) < 0) {
+    if (xf_feed_copy(&dec->feed, &iov, 1) < 0) {
         return -ECANCELED;
     }
-    close(dec->fd);
-    dec->fd = -1;
+    xf_feed_close(&dec->feed);
     return 0;
 }
 
@@ -324,7 +309,7 @@ uint64_t xf_decoder_pages(const struct xf_decoder *dec)
 
 uint64_t xf_decoder_bytes_stream(const struct xf_decoder *dec)
 {
-    return dec->bytes_stream;
+    return dec->feed.n_bytes;
 }
 
 uint64_t xf_decoder_bytes_wire(const struct xf_decoder *dec)

@@ -29,11 +29,16 @@
 #define PIPE_SIZE (1 << 20)
 #define TICK_MS 50
 #define FAREWELL_MS 300
+/* How long the source may be kept waiting for the hypervisor to get the domain's memory. */
+#define MEMORY_US 1500000u
+#define MEMORY_SLICE_MS 5
 
 struct dest {
     struct xf_job *job;
     struct xf_decoder *dec;
     int listen_fd;
+    uint16_t port;
+    uint64_t pages; /* of the domain being restored; 0: not known */
     int pipe_rd;
     int pipe_wr;
     int wake_fd; /* built: main has something to say */
@@ -83,6 +88,17 @@ static void *restore_main(void *arg)
     return NULL;
 }
 
+/* Memory that is taken now is not taken while pages wait for it. */
+static void wait_memory(struct dest *d)
+{
+    struct xf_job *job = d->job;
+    uint64_t end_us = xf_mono_us() + MEMORY_US;
+
+    while (job->hyper->pages(job->dir, &job->params.uuid, &d->pages) < 0 && xf_mono_us() < end_us &&
+           xf_wait_fd(-1, 0, job->stop_fd, MEMORY_SLICE_MS) == 0) {
+    }
+}
+
 static int accept_peer(struct dest *d)
 {
     struct xf_job *job = d->job;
@@ -91,7 +107,7 @@ static int accept_peer(struct dest *d)
         .psk = job->params.psk,
         .psk_size = sizeof(job->params.psk),
         .stop_fd = job->stop_fd,
-        .progress_us = &job->progress_us,
+        .receiving_us = &job->progress_us,
     };
     int rc = xf_channel_accept(&config, d->listen_fd, job->timeout_ms, &d->ch);
 
@@ -129,6 +145,11 @@ static int greet(struct dest *d)
         xf_job_fail(d->job, XF_REASON_PROTOCOL, "the source's mover speaks no data format of ours");
         return -EPROTO;
     }
+    if (d->pages > 0 && hello.pages > d->pages) {
+        xf_job_fail(d->job, XF_REASON_CONFIG, "the domain has %llu pages there and %llu here",
+                    (unsigned long long)hello.pages, (unsigned long long)d->pages);
+        return -EINVAL;
+    }
     d->dec = xf_decoder_new(d->job, d->ch, d->pipe_wr, hello.pages);
     if (!d->dec) {
         xf_job_fail(d->job, XF_REASON_NO_MEMORY, "no memory for the mover's tables");
@@ -163,6 +184,8 @@ static void work(struct dest *d)
     uint64_t last_us;
     bool greeted;
 
+    wait_memory(d);
+    xf_job_say_port(d->job, d->port);
     if (accept_peer(d) < 0) {
         return;
     }
@@ -239,7 +262,6 @@ static bool start(struct dest *d)
 {
     struct xf_job *job = d->job;
     struct xf_channel_config config = { .address = job->params.address, .port = job->params.port };
-    uint16_t port;
     int fds[2];
     int rc;
 
@@ -255,7 +277,7 @@ static bool start(struct dest *d)
     d->pipe_wr = fds[1];
     fcntl(d->pipe_wr, F_SETFL, O_NONBLOCK);
     fcntl(d->pipe_wr, F_SETPIPE_SZ, PIPE_SIZE); /* smaller is only slower */
-    rc = xf_channel_listen(&config, &d->listen_fd, &port);
+    rc = xf_channel_listen(&config, &d->listen_fd, &d->port);
     if (rc < 0) {
         xf_job_fail(job, XF_REASON_CONNECTION, "cannot listen on %s: %s", job->params.address,
                     strerror(-rc));
@@ -270,7 +292,6 @@ static bool start(struct dest *d)
         xf_job_fail(job, XF_REASON_INTERNAL, "no thread for the data path");
         return false;
     }
-    xf_job_say_port(job, port);
     return true;
 }
 
@@ -294,12 +315,12 @@ int xf_dest_run(struct xf_job *job)
         watch(d);
         if (d->connected && !d->built && xf_mono_us() - alive_us >= XF_ALIVE_MS * 1000u) {
             /* If it cannot be sent, receiving tells soon. */
-            (void)send_frame(d, XF_FRAME_ALIVE, NULL, 0);
+            (void)send_frame(d, XF_FRAME_ALIVE, "", 0);
             alive_us = xf_mono_us();
         }
     }
     if (d->built) {
-        send_frame(d, XF_FRAME_BUILT, NULL, 0);
+        send_frame(d, XF_FRAME_BUILT, "", 0);
         xf_channel_linger(d->ch, FAREWELL_MS);
         return 0;
     }

@@ -25,6 +25,7 @@
 
 static_assert(XF_PAGE_HEAD_SIZE(XF_PAGE_CHUNK_MAX) <= HEAD_ROOM, "entries of a full chunk fit");
 static_assert(XF_STREAM_PAGES_HEAD_MAX <= PIECE_MAX, "any header fits");
+static_assert(HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE <= XF_CHANNEL_SEND_MAX, "so does a chunk");
 
 struct xf_encoder {
     struct xf_job *job;
@@ -35,7 +36,7 @@ struct xf_encoder {
     struct xf_digest *digest;
     struct xf_stream stream;
     uint8_t *chunk; /* HEAD_ROOM, then pages */
-    uint8_t head[XF_FRAME_HEAD_SIZE];
+    uint8_t frame[XF_FRAME_HEAD_SIZE + PIECE_MAX + XF_STREAM_PAGES_HEAD_MAX];
     uint8_t hold[PIECE_MAX + XF_STREAM_PAGES_HEAD_MAX]; /* read, and not yet known what it is */
     size_t hold_size;
     uint8_t tail[TAIL_MAX];
@@ -100,22 +101,20 @@ static int malformed(struct xf_encoder *enc, const char *why)
     return -ECANCELED;
 }
 
+/* In one piece: a frame that was cut by being stopped would swallow the farewell. */
 static int send_frame(struct xf_encoder *enc, enum xf_frame_kind kind, const void *body, size_t size)
 {
-    struct xf_put p = { .buf = enc->head, .size = sizeof(enc->head) };
-    int rc;
+    struct xf_put p = { .buf = enc->frame, .size = sizeof(enc->frame) };
 
     xf_frame_put(&p, kind, (uint32_t)size);
-    rc = xf_channel_send(enc->ch, enc->head, p.len);
-    if (rc == 0 && size > 0) {
-        rc = xf_channel_send(enc->ch, body, size);
-    }
-    return rc;
+    xf_put_bytes(&p, body, size);
+    assert(!p.failed);
+    return xf_channel_send(enc->ch, enc->frame, p.len);
 }
 
 int xf_encoder_send_alive(struct xf_encoder *enc)
 {
-    int rc = send_frame(enc, XF_FRAME_ALIVE, NULL, 0);
+    int rc = send_frame(enc, XF_FRAME_ALIVE, "", 0);
 
     return rc < 0 ? rc : xf_channel_flush(enc->ch);
 }

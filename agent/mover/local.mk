@@ -10,6 +10,7 @@ mover_sources = \
 	agent/mover/decoder.c agent/mover/decoder.h \
 	agent/mover/dest.c \
 	agent/mover/encoder.c agent/mover/encoder.h \
+	agent/mover/feed.c agent/mover/feed.h \
 	agent/mover/hash.c agent/mover/hash.h \
 	agent/mover/hypers.h \
 	agent/mover/job.c agent/mover/job.h \

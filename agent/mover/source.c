@@ -29,7 +29,7 @@
 #define PIPE_SIZE (1 << 20)
 #define TICK_MS 50
 #define TELL_US 1000000u
-/* The peer reports its own stall first. */
+/* The peer, if it lives, reports first what holds it up. */
 #define PEER_MARGIN_MS 1000u
 /* What the worker gets to say good-bye in, and the peer's last words to arrive. */
 #define FAREWELL_MS 300
@@ -80,7 +80,7 @@ static int open_channel(struct source *s)
         .psk_size = sizeof(job->params.psk),
         .rate_kibps = job->params.options.bandwidth_kibps,
         .stop_fd = job->stop_fd,
-        .progress_us = &job->progress_us,
+        .sending_us = &job->progress_us,
     };
     int rc;
 
@@ -287,7 +287,8 @@ static void watch(struct source *s)
     } else if (unheard > job->timeout_ms + PEER_MARGIN_MS) {
         xf_job_fail(job, XF_REASON_STALLED, "the target's mover says nothing for %llu ms",
                     (unsigned long long)unheard);
-    } else if (phase == XF_PHASE_AGENT || phase == XF_PHASE_BUILD || silence <= job->timeout_ms) {
+    } else if (phase == XF_PHASE_AGENT || phase == XF_PHASE_BUILD || silence <= job->timeout_ms ||
+               (phase == XF_PHASE_PEER && silence <= job->timeout_ms + PEER_MARGIN_MS)) {
         return; /* the peer's signs of life cover building */
     } else if (phase == XF_PHASE_PRODUCER && stopping && !suspended) {
         xf_job_fail(job, XF_REASON_NOT_SUSPENDED, "asked %llu ms ago", (unsigned long long)silence);
@@ -327,6 +328,7 @@ static void report_failed(struct source *s)
         usleep(1000);
     }
     if (s->worker_done && s->connected && s->enc) {
+        xf_channel_unlimit(s->ch);
         xf_encoder_send_failed(s->enc, s->job->reason, s->job->text);
         xf_channel_linger(s->ch, FAREWELL_MS);
     }

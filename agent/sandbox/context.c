@@ -7,7 +7,7 @@
 
 #include "machine.h"
 
-#define CONTEXT_MAGIC 0x58424458464e4558ull
+#define CONTEXT_MAGIC   0x58424458464e4558ull
 #define CONTEXT_VERSION 1u
 
 struct xf_context xf_context_of(const struct xf_machine *m)

@@ -105,7 +105,9 @@ int xf_sandbox_receive(int sock, struct xf_sandbox_msg *ret_msg, int *ret_fd)
         char buf[CMSG_SPACE(4 * sizeof(int))];
         struct cmsghdr align;
     } control;
-    struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+    struct msghdr hdr = { .msg_iov = &iov,
+                          .msg_iovlen = 1,
+                          .msg_control = control.buf,
                           .msg_controllen = sizeof(control.buf) };
     ssize_t n;
     int fd;

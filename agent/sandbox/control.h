@@ -18,8 +18,8 @@
 
 #include "ids.h"
 
-#define XF_SANDBOX_VERSION 1u
-#define XF_SANDBOX_MAGIC 0x58465342u
+#define XF_SANDBOX_VERSION   1u
+#define XF_SANDBOX_MAGIC     0x58465342u
 #define XF_SANDBOX_PATH_SIZE 108 /* sun_path: the longest of the three names must fit */
 #define XF_SANDBOX_TEXT_SIZE 256
 
@@ -27,13 +27,13 @@
 struct xf_sandbox_status {
     _Atomic uint32_t magic; /* stored last */
     uint32_t version;
-    _Atomic uint32_t pid; /* 0 until the process has its final one */
-    _Atomic uint32_t copy; /* enum xf_copy */
+    _Atomic uint32_t pid;     /* 0 until the process has its final one */
+    _Atomic uint32_t copy;    /* enum xf_copy */
     _Atomic uint32_t variant; /* enum xf_variant */
     _Atomic uint32_t cap_percent;
     uint32_t memory_mib;
     uint32_t vcpus;
-    uint64_t n_pages;
+    _Atomic uint64_t n_pages; /* 0 until the memory is there */
     struct xf_uuid uuid;
     char name[XF_NAME_SIZE];
 };
@@ -59,9 +59,9 @@ enum xf_sandbox_type {
 };
 
 struct xf_sandbox_stat {
-    uint64_t counter;      /* UDP answers */
-    uint64_t corrupt;      /* pages found damaged */
-    uint64_t disk_seq;     /* of the first writable disk */
+    uint64_t counter;  /* UDP answers */
+    uint64_t corrupt;  /* pages found damaged */
+    uint64_t disk_seq; /* of the first writable disk */
     uint64_t disk_errors;
     uint64_t pages_written; /* by the workload */
     uint64_t pages_dirty;   /* now */

@@ -16,7 +16,7 @@
 /* Little-endian, no holes. */
 struct xf_diskrec {
     uint64_t magic;
-    uint64_t seq; /* from 1, one more each time */
+    uint64_t seq;      /* from 1, one more each time */
     uint64_t instance; /* of the process that ran the guest */
     uint64_t time_ns;  /* CLOCK_REALTIME of its host */
     char node[24];     /* its host's name, cut, ended by NUL */

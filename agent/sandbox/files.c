@@ -17,7 +17,7 @@
 #include "drivers.h"
 #include "text.h"
 
-#define MODE 0600
+#define MODE    0600
 #define BACKLOG 16
 
 static int try_lock(int fd)
@@ -88,7 +88,6 @@ int xf_files_claim(const char *dir, const struct xf_uuid *uuid, const struct xf_
     atomic_store(&status->cap_percent, 100);
     status->memory_mib = cfg->memory_mib;
     status->vcpus = cfg->vcpus;
-    status->n_pages = (uint64_t)cfg->memory_mib << (20 - 12);
     status->uuid = *uuid;
     (void)xf_text_copy(status->name, sizeof(status->name), cfg->name);
     *ret_status = status;

@@ -6,16 +6,16 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define ETH_SIZE 14u
-#define ETHERTYPE_IPV4 0x0800u
-#define ETHERTYPE_ARP 0x0806u
-#define ARP_SIZE 28u
-#define IP_SIZE 20u
+#define ETH_SIZE         14u
+#define ETHERTYPE_IPV4   0x0800u
+#define ETHERTYPE_ARP    0x0806u
+#define ARP_SIZE         28u
+#define IP_SIZE          20u
 #define IP_PROTOCOL_ICMP 1u
-#define IP_PROTOCOL_UDP 17u
-#define UDP_SIZE 8u
-#define ICMP_SIZE 8u
-#define LINE_SIZE 256u
+#define IP_PROTOCOL_UDP  17u
+#define UDP_SIZE         8u
+#define ICMP_SIZE        8u
+#define LINE_SIZE        256u
 
 static uint32_t get16(const uint8_t *p)
 {

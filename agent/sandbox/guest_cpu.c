@@ -11,21 +11,21 @@
 
 #include "guest_page.h"
 
-#define NS_PER_S 1000000000ull
-#define TICK_NS 2000000ull        /* short against every pause that is measured */
-#define IDLE_TICK_NS 10000000ull  /* 100 Hz: an idle guest costs its host next to nothing */
-#define BURST 256u                /* pages between two looks at the gate: about 100 us */
-#define CREDIT_NS 20000000ull     /* what was missed beyond this is not made up for */
-#define CHECK_PER_S 2000u         /* pages: 8 MB/s, one part in a thousand of a core */
-#define CHECK_SOON_PER_S 100000u  /* after a restore: 1 GiB in 2.6 s, a tenth of a core */
+#define NS_PER_S         1000000000ull
+#define TICK_NS          2000000ull  /* short against every pause that is measured */
+#define IDLE_TICK_NS     10000000ull /* 100 Hz: an idle guest costs its host next to nothing */
+#define BURST            256u        /* pages between two looks at the gate: about 100 us */
+#define CREDIT_NS        20000000ull /* what was missed beyond this is not made up for */
+#define CHECK_PER_S      2000u       /* pages: 8 MB/s, one part in a thousand of a core */
+#define CHECK_SOON_PER_S 100000u     /* after a restore: 1 GiB in 2.6 s, a tenth of a core */
 
 struct cpu {
     struct xf_machine *m;
     uint64_t tick_ns;
     uint64_t last_ns;
-    uint64_t credit; /* bytes of workload, times NS_PER_S */
+    uint64_t credit;       /* bytes of workload, times NS_PER_S */
     uint64_t check_credit; /* pages, times NS_PER_S */
-    uint64_t window; /* pages of the workload */
+    uint64_t window;       /* pages of the workload */
 };
 
 static uint64_t now_ns(void)
@@ -99,13 +99,27 @@ static uint64_t draw_page(const struct cpu *cpu)
     return s->first_data + draw_below(s, cpu->window);
 }
 
+static bool is_good(const struct xf_machine *m, uint64_t pfn)
+{
+    return xf_guest_page_good(m->mem + pfn * XF_PAGE_SIZE, pfn, m->generation[pfn]);
+}
+
 /* A damaged page is counted once: the guest notes it and writes the page anew. */
 static void check_page(struct xf_machine *m, uint64_t pfn)
 {
-    if (!xf_guest_page_good(m->mem + pfn * XF_PAGE_SIZE, pfn, m->generation[pfn])) {
+    if (!is_good(m, pfn)) {
         atomic_fetch_add(&m->state->corrupt, 1);
         xf_guest_write(m, pfn);
     }
+}
+
+/* Looks before it writes: or the workload would wipe out what a move damaged, unseen. */
+static void rewrite_page(struct xf_machine *m, uint64_t pfn)
+{
+    if (!is_good(m, pfn)) {
+        atomic_fetch_add(&m->state->corrupt, 1);
+    }
+    xf_guest_write(m, pfn);
 }
 
 /* A page of the table that was lost together with its pages shows in the sum only. */
@@ -172,7 +186,7 @@ static bool work(struct cpu *cpu)
     }
     for (; n < BURST && cpu->credit >= page_cost; n++) {
         cpu->credit -= page_cost;
-        xf_guest_write(m, draw_page(cpu));
+        rewrite_page(m, draw_page(cpu));
     }
     check_some(cpu, elapsed);
     m->state->ticks++;
@@ -199,8 +213,8 @@ void *xf_guest_cpu_run(void *machine)
             if (cpu.window == 0 || cpu.window > data) {
                 cpu.window = data;
             }
-            cpu.tick_ns = m->cfg.pattern == XF_PATTERN_IDLE || m->cfg.rate_mbps == 0 ? IDLE_TICK_NS
-                                                                                  : TICK_NS;
+            cpu.tick_ns =
+                m->cfg.pattern == XF_PATTERN_IDLE || m->cfg.rate_mbps == 0 ? IDLE_TICK_NS : TICK_NS;
             laid_out = true;
         }
         more = work(&cpu);

@@ -43,7 +43,7 @@ static int open_disk(struct xf_machine *m, uint32_t i)
     if (!S_ISREG(st.st_mode)) {
         return -EINVAL;
     }
-    /* An NFS client may keep writes to itself; the next host must see them when we are suspended. */
+    /* An NFS client may keep writes to itself; the next host must see them once we suspended. */
     if (statfs(disk->path, &fs) == 0 && fs.f_type == NFS_SUPER_MAGIC) {
         flags |= O_DSYNC;
     }

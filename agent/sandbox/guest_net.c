@@ -136,9 +136,9 @@ static size_t line(void *arg, char *buf, size_t size)
     int n;
 
     xf_machine_mark(m, 0);
-    n = snprintf(buf, size, "xf1 counter=%llu corrupt=%llu instance=%016llx node=%s disk_seq=%llu\n",
-                 (unsigned long long)counter,
-                 (unsigned long long)atomic_load(&m->state->corrupt),
+    n = snprintf(buf, size,
+                 "xf1 counter=%llu corrupt=%llu instance=%016llx node=%s disk_seq=%llu\n",
+                 (unsigned long long)counter, (unsigned long long)atomic_load(&m->state->corrupt),
                  (unsigned long long)m->instance, m->node,
                  (unsigned long long)atomic_load(&m->state->disk_seq[m->first_disk]));
     return n > 0 && (size_t)n < size ? (size_t)n : 0;

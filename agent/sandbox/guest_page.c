@@ -6,12 +6,12 @@
 #include "stream.h"
 
 #define LANES 4u /* independent chains, so that the CPU works on several words at once */
-#define HEAD 4u  /* words: magic, pfn, generation, checksum */
+#define HEAD  4u /* words: magic, pfn, generation, checksum */
 #define WORDS (XF_PAGE_SIZE / sizeof(uint64_t))
 _Static_assert((WORDS - HEAD) % LANES == 0, "the body is whole rows of lanes");
 
 #define PAGE_MAGIC 0x656761502d46582dull
-#define PRIME 0x9e3779b97f4a7c15ull /* 2^64 / golden ratio, as in splitmix64 */
+#define PRIME      0x9e3779b97f4a7c15ull /* 2^64 / golden ratio, as in splitmix64 */
 
 static uint64_t mix(uint64_t x)
 {

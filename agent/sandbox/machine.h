@@ -35,14 +35,14 @@ struct xf_guest_state {
     uint64_t magic;
     uint64_t n_pages;
     struct xf_uuid uuid;
-    uint64_t first_data;          /* pfn after the table */
-    _Atomic uint64_t counter;     /* UDP answers given */
+    uint64_t first_data;                            /* pfn after the table */
+    _Atomic uint64_t counter;                       /* UDP answers given */
     _Atomic uint64_t disk_seq[XF_DOMCFG_DISKS_MAX]; /* last record written */
-    _Atomic uint64_t corrupt;     /* pages found damaged so far */
-    uint64_t ticks;               /* of the CPU; in HVM_CONTEXT too */
-    uint64_t writes;              /* sum of the table of versions */
+    _Atomic uint64_t corrupt;                       /* pages found damaged so far */
+    uint64_t ticks;                                 /* of the CPU; in HVM_CONTEXT too */
+    uint64_t writes;                                /* sum of the table of versions */
     uint64_t rng;
-    uint64_t cursor;              /* next page of the integrity check */
+    uint64_t cursor; /* next page of the integrity check */
 };
 _Static_assert(sizeof(struct xf_guest_state) <= XF_PAGE_SIZE, "page 0 holds it");
 
@@ -61,7 +61,7 @@ struct xf_machine {
     uint64_t instance;                /* random, of this process */
 
     int mem_fd;
-    uint8_t *mem; /* all of mem_fd */
+    uint8_t *mem;                 /* all of mem_fd */
     struct xf_guest_state *state; /* = mem */
     uint32_t *generation;         /* the table of versions, in mem */
     uint64_t n_pages;
@@ -69,7 +69,7 @@ struct xf_machine {
     size_t dirty_words;
 
     struct xf_gate gate[XF_N_GUEST_PARTS];
-    _Atomic uint64_t check_left;  /* pages still to be checked soon after a restore */
+    _Atomic uint64_t check_left; /* pages still to be checked soon after a restore */
     _Atomic uint64_t disk_errors;
     _Atomic uint64_t pages_written;
 

@@ -14,7 +14,7 @@
 #include "context.h"
 #include "machine.h"
 
-#define PIPE_SIZE (1 << 20)
+#define PIPE_SIZE       (1 << 20)
 /* More pieces than that in a record: one readv() is cheaper than a splice() each. */
 #define SPLICE_RUNS_MAX 64u
 

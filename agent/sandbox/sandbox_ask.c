@@ -12,13 +12,14 @@
 
 #include "sandbox_client.h"
 #include "core.h"
+#include "drivers.h"
 #include "text.h"
 
 static const struct {
     const char *name;
     enum xf_sandbox_type type;
 } requests[] = {
-    { "stat", XF_SANDBOX_STAT },     { "pause", XF_SANDBOX_PAUSE },
+    { "stat", XF_SANDBOX_STAT },       { "pause", XF_SANDBOX_PAUSE },
     { "unpause", XF_SANDBOX_UNPAUSE }, { "resume", XF_SANDBOX_RESUME },
     { "destroy", XF_SANDBOX_DESTROY }, { "cap=", XF_SANDBOX_CAP },
 };
@@ -63,12 +64,41 @@ static void print_stat(const struct xf_sandbox_status *status, const struct xf_s
            status->n_pages, stat->pages_written, stat->pages_dirty, stat->instance);
 }
 
+static enum xf_verdict never_asked(void *arg, uint32_t round, uint64_t written, int64_t dirty)
+{
+    (void)arg;
+    (void)round;
+    (void)written;
+    (void)dirty;
+    return XF_VERDICT_ABORT;
+}
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+/* The image, on standard output; the domain is suspended from then on. */
+static int save(const char *dir, const struct xf_uuid *uuid)
+{
+    const struct xf_save_events events = { .policy = never_asked, .suspended = ignore };
+    enum xf_reason reason = XF_REASON_OK;
+
+    if (xf_mover_sandbox.save(dir, uuid, STDOUT_FILENO, true, &events, NULL, &reason) < 0) {
+        fprintf(stderr, "%s\n", xf_reason_sentence(reason));
+    }
+    return (int)reason;
+}
+
 int xf_sandbox_ask_main(const char *dir, const struct xf_uuid *uuid, const char *request)
 {
     struct xf_sandbox_msg msg = { .cookie = 1 }, answer;
     struct xf_sandbox_status status;
     int sock, rc;
 
+    if (strcmp(request, "save") == 0) {
+        return save(dir, uuid);
+    }
     if (!parse(request, &msg)) {
         fprintf(stderr, "\"%s\" is not a request; see xenferry-sandbox(8)\n", request);
         return XF_REASON_USAGE;

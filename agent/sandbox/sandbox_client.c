@@ -18,7 +18,7 @@
 
 #include "text.h"
 
-#define RESTORE_FD 3
+#define RESTORE_FD     3
 #define EXIT_NOT_FOUND 127 /* posix_spawn()'s code when the program cannot be run */
 
 int xf_sandbox_connect(const char *dir, const struct xf_uuid *uuid, int flags)

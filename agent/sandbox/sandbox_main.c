@@ -51,26 +51,31 @@ static _Noreturn void fail(enum xf_reason reason, const char *format, ...)
 
 static void print_help(void)
 {
-    (void)puts("Usage: xenferry-sandbox [OPTION]... < CONFIGURATION\n"
-               "One domain of the embedded test hypervisor; see xenferry-sandbox(8).\n\n"
-               "  -d, --dir=DIR       run directory (default " XF_RUNDIR ")\n"
-               "  -u, --uuid=UUID     the domain's, if the configuration names none\n"
-               "  -n, --name=NAME     must be the configuration's; shows in process lists\n"
-               "  -c, --config=FILE   read the configuration there, not from standard input\n"
-               "  -r, --restore=FD    build the domain from the stream read from FD, and pause\n"
-               "  -a, --ask=REQUEST   ask the running domain: stat, pause, unpause, resume,\n"
-               "                      destroy, or cap=PERCENT\n"
-               "  -V, --version       print the version\n"
-               "  -h, --help          print this");
+    (void)puts(
+        "Usage: xenferry-sandbox [OPTION]... < CONFIGURATION\n"
+        "One domain of the embedded test hypervisor; see xenferry-sandbox(8).\n\n"
+        "  -d, --dir=DIR       run directory (default " XF_RUNDIR ")\n"
+        "  -u, --uuid=UUID     the domain's, if the configuration names none\n"
+        "  -n, --name=NAME     must be the configuration's; shows in process lists\n"
+        "  -c, --config=FILE   read the configuration there, not from standard input\n"
+        "  -r, --restore=FD    build the domain from the stream read from FD, and pause\n"
+        "  -a, --ask=REQUEST   ask the running domain: stat, pause, unpause, resume,\n"
+        "                      destroy, cap=PERCENT, or save (suspends; to standard output)\n"
+        "  -V, --version       print the version\n"
+        "  -h, --help          print this");
 }
 
 static void parse_options(int argc, char *argv[], struct options *o)
 {
     static const struct option longs[] = {
-        { "dir", required_argument, NULL, 'd' },    { "uuid", required_argument, NULL, 'u' },
-        { "name", required_argument, NULL, 'n' },   { "config", required_argument, NULL, 'c' },
-        { "restore", required_argument, NULL, 'r' }, { "ask", required_argument, NULL, 'a' },
-        { "version", no_argument, NULL, 'V' },      { "help", no_argument, NULL, 'h' },
+        { "dir", required_argument, NULL, 'd' },
+        { "uuid", required_argument, NULL, 'u' },
+        { "name", required_argument, NULL, 'n' },
+        { "config", required_argument, NULL, 'c' },
+        { "restore", required_argument, NULL, 'r' },
+        { "ask", required_argument, NULL, 'a' },
+        { "version", no_argument, NULL, 'V' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     uint64_t fd;
@@ -187,8 +192,8 @@ static _Noreturn void wait_for_report(int report)
         fail(XF_REASON_INTERNAL, "the sandbox process died while starting");
     }
     if (buf[0] != XF_REASON_OK) {
-        fail((enum xf_reason)buf[0], "%s", buf[1] != '\0' ? buf + 1
-                                                          : xf_reason_sentence((uint32_t)buf[0]));
+        fail((enum xf_reason)buf[0], "%s",
+             buf[1] != '\0' ? buf + 1 : xf_reason_sentence((uint32_t)buf[0]));
     }
     exit(0);
 }
@@ -242,6 +247,10 @@ static enum xf_reason build(struct xf_machine *m, const struct xf_domcfg *cfg,
     }
     if (boots) {
         xf_machine_boot(m);
+    } else if (fallocate(m->mem_fd, 0, 0, (off_t)(m->n_pages * XF_PAGE_SIZE)) < 0) {
+        /* Taken before the transfer: a host without memory refuses the move, and no page waits. */
+        (void)snprintf(text, size, "memory: %s", strerror(errno));
+        return XF_REASON_NO_MEMORY;
     }
     rc = xf_machine_threads(m);
     if (rc < 0) {
@@ -260,8 +269,9 @@ static _Noreturn void run_daemon(const struct options *o, const struct xf_domcfg
                                  int report)
 {
     static struct xf_machine machine;
-    struct xf_server_options server = { .m = &machine, .dir = o->dir, .restore = o->restore,
-                                        .report = report };
+    struct xf_server_options server = {
+        .m = &machine, .dir = o->dir, .restore = o->restore, .report = report
+    };
     char text[XF_SANDBOX_TEXT_SIZE] = "";
     enum xf_reason reason;
     int rc = 0;
@@ -283,6 +293,7 @@ static _Noreturn void run_daemon(const struct options *o, const struct xf_domcfg
         xf_server_report(report, reason, text);
         _exit(1);
     }
+    atomic_store(&status->n_pages, machine.n_pages);
     xf_server_run(&server);
 }
 

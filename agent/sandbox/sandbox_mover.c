@@ -50,10 +50,10 @@ static int follow(int sock, const struct xf_save_events *events, void *arg,
 }
 
 static int sandbox_save(const char *dir, const struct xf_uuid *uuid, int fd, bool cold,
-                        const struct xf_save_events *events, void *arg,
-                        enum xf_reason *ret_reason)
+                        const struct xf_save_events *events, void *arg, enum xf_reason *ret_reason)
 {
-    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_SAVE, .cookie = SAVE_COOKIE,
+    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_SAVE,
+                                  .cookie = SAVE_COOKIE,
                                   .arg = cold ? 1 : 0 };
     int sock = xf_sandbox_connect(dir, uuid, 0);
     int rc;
@@ -119,11 +119,15 @@ static int sandbox_pages(const char *dir, const struct xf_uuid *uuid, uint64_t *
 {
     struct xf_sandbox_status status;
     int rc = xf_sandbox_status(dir, uuid, &status);
+    /* The status page comes first; the process listens only once it has its memory. */
+    int sock = rc == 0 ? xf_sandbox_connect(dir, uuid, 0) : rc;
 
-    if (rc == 0) {
-        *ret_pages = status.n_pages;
+    if (sock < 0) {
+        return sock;
     }
-    return rc;
+    (void)close(sock);
+    *ret_pages = status.n_pages;
+    return 0;
 }
 
 const struct xf_mover_hyper_ops xf_mover_sandbox = {

@@ -47,8 +47,8 @@ static int wait_writable(int fd)
 static int put(struct xf_save *save, struct iovec *iov, size_t n, bool by_reference)
 {
     while (n > 0) {
-        ssize_t done = by_reference ? vmsplice(save->out, iov, n, 0)
-                                    : writev(save->out, iov, (int)n);
+        ssize_t done =
+            by_reference ? vmsplice(save->out, iov, n, 0) : writev(save->out, iov, (int)n);
 
         if (done < 0) {
             int rc = errno == EINTR ? 0 : errno == EAGAIN ? wait_writable(save->out) : -errno;
@@ -152,8 +152,11 @@ static uint64_t take_all(struct xf_save *save)
 
 static enum xf_verdict ask(struct xf_save *save, uint32_t round, int64_t dirty)
 {
-    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_POLICY, .cookie = save->cookie, .arg = round,
-                                  .written = save->total_written, .dirty = dirty };
+    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_POLICY,
+                                  .cookie = save->cookie,
+                                  .arg = round,
+                                  .written = save->total_written,
+                                  .dirty = dirty };
     enum xf_verdict verdict = XF_VERDICT_ABORT;
 
     pthread_mutex_lock(&save->lock);
@@ -238,8 +241,7 @@ static int suspend(struct xf_save *save, enum xf_reason *ret_reason)
     if (rc < 0) {
         return rc;
     }
-    *ret_reason = save->m->cfg.fail_suspend ? XF_REASON_NOT_SUSPENDED
-                                            : xf_machine_suspend(save->m);
+    *ret_reason = save->m->cfg.fail_suspend ? XF_REASON_NOT_SUSPENDED : xf_machine_suspend(save->m);
     if (*ret_reason != XF_REASON_OK) {
         return -EBUSY;
     }
@@ -322,8 +324,9 @@ int xf_save_start(struct xf_save *save, struct xf_machine *m, int out, int sock,
     struct stat st;
     int r;
 
-    *save = (struct xf_save){ .m = m, .out = out, .sock = sock, .wake = wake, .cookie = cookie,
-                              .cold = cold };
+    *save = (struct xf_save){
+        .m = m, .out = out, .sock = sock, .wake = wake, .cookie = cookie, .cold = cold
+    };
     save->pipe = fstat(out, &st) == 0 && S_ISFIFO(st.st_mode);
     if (save->pipe) {
         (void)fcntl(out, F_SETPIPE_SZ, PIPE_SIZE);

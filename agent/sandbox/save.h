@@ -15,12 +15,12 @@ struct xf_machine;
 struct xf_save {
     struct xf_machine *m;
     pthread_t thread;
-    int out;      /* where the stream goes */
-    int sock;     /* the client's connection, a duplicate */
-    int wake;     /* eventfd: written at the end, and when the machine suspended */
+    int out;  /* where the stream goes */
+    int sock; /* the client's connection, a duplicate */
+    int wake; /* eventfd: written at the end, and when the machine suspended */
     uint64_t cookie;
     bool cold;
-    bool pipe;    /* out is one: pages need not be copied into it */
+    bool pipe;      /* out is one: pages need not be copied into it */
     uint64_t *bits; /* pages of the present round */
     uint64_t entry[XF_STREAM_BATCH_MAX];
     uint32_t n_entries;

@@ -20,7 +20,7 @@
 #include "restore.h"
 #include "save.h"
 
-#define CONNS_MAX 16u
+#define CONNS_MAX          16u
 /* For a save to notice that its mover died; it is a matter of microseconds. */
 #define RESUME_PATIENCE_MS 2000u
 
@@ -73,7 +73,7 @@ void xf_server_report(int report, enum xf_reason reason, const char *text)
     if (report < 0) {
         return;
     }
-    /* snprintf() counts the leading byte also when it is 0. A starter that is gone wants nothing. */
+    /* snprintf() counts the leading byte also when it is 0. A starter that is gone misses it. */
     written = write(report, buf, (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf) - 1);
     (void)written;
     (void)close(report);
@@ -146,11 +146,21 @@ static void reply_stat(const struct server *s, int fd, uint64_t cookie)
 
 /* ---- requests ---- */
 
+static void end_save(struct server *s)
+{
+    xf_save_finish(&s->save);
+    s->saving = false;
+    s->save_fd = -1;
+}
+
 static void start_save(struct server *s, const struct conn *conn, const struct xf_sandbox_msg *msg,
                        int fd)
 {
     int sock, rc;
 
+    if (s->saving && xf_save_ended(&s->save)) {
+        end_save(s); /* its client heard of the end before this thread did */
+    }
     if (fd < 0 || s->saving || xf_machine_copy(s->m) != XF_COPY_RUNNING) {
         reply(conn->fd, msg->cookie, s->saving ? XF_REASON_BUSY : XF_REASON_NOT_RUNNING, "");
         if (fd >= 0) {
@@ -200,8 +210,8 @@ static void serve(struct server *s, struct conn *conn, const struct xf_sandbox_m
         return;
     case XF_SANDBOX_VERDICT:
         if (s->saving && s->save_fd == conn->fd) {
-            xf_save_answer(&s->save, msg->arg < XF_N_VERDICTS ? (enum xf_verdict)msg->arg
-                                                              : XF_VERDICT_ABORT);
+            xf_save_answer(&s->save,
+                           msg->arg < XF_N_VERDICTS ? (enum xf_verdict)msg->arg : XF_VERDICT_ABORT);
         }
         return;
     case XF_SANDBOX_DESTROY:
@@ -322,13 +332,6 @@ static void end_restore(struct server *s)
     xf_machine_built(s->m);
     xf_server_report(s->report, XF_REASON_OK, "");
     s->report = -1;
-}
-
-static void end_save(struct server *s)
-{
-    xf_save_finish(&s->save);
-    s->saving = false;
-    s->save_fd = -1;
 }
 
 static void end_resume(struct server *s)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Domains of a lab: their configuration, creation, and where they run, asked from outside."""
 import os
+import uuid
 
 import xflab
 
@@ -9,6 +10,7 @@ def config_text(facts):
     """The sandbox's configuration of a domain (examples/*.domain show the keys)."""
     lines = [
         f"name = {facts['name']}",
+        f"uuid = {facts['uuid']}",
         f"memory = {facts['memory_mib']}",
         "vcpus = 1",
         f"vif = mac={facts['mac']},bridge=br0,ip={facts['address']}/16",
@@ -26,6 +28,8 @@ def define(lab, name, memory_mib=64, workload="pattern=hotspot,rate=4,window=8",
     serial = lab.serial
     facts = {
         "name": name,
+        # Fixed, because starts are guarded by it (H11): a domain that died starts again as itself.
+        "uuid": str(uuid.uuid4()),
         "memory_mib": memory_mib,
         "mac": f"02:00:5e:77:{serial >> 8:02x}:{serial & 255:02x}",
         "address": f"10.77.{1 + serial // 250}.{1 + serial % 250}",
@@ -52,7 +56,8 @@ def holders(lab, name):
     """{host: number of sandbox processes of that domain}, by the hosts' process lists."""
     found = {}
     for host in lab.hosts:
-        count = sum(1 for p in lab.sandboxes(host) if name in p.cmdline())
+        count = sum(1 for p in lab.sandboxes(host)
+                    if name in [word.removeprefix("--name=") for word in p.cmdline()])
         if count:
             found[host] = count
     return found

@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	.ci/run \
 	examples/demo \
 	tests/cluster-lab/guests.py \
+	tests/cluster-lab/h12.sh \
 	tests/cluster-lab/host_init.py \
 	tests/cluster-lab/lab \
 	tests/cluster-lab/procs.py \

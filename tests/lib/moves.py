@@ -136,8 +136,11 @@ def settled(lab, domain):
 
 def wait_settled(lab, domain, limit_s=SETTLE_LIMIT_S):
     """Waits for settled() in a healed lab; raises LabError after the limit."""
-    xflab.wait_for(f"the cluster is of one mind about {domain}",
-                   lambda: settled(lab, domain), limit_s, 0.2)
+    try:
+        xflab.wait_for(f"the cluster is of one mind about {domain}",
+                       lambda: settled(lab, domain), limit_s, 0.2)
+    except xflab.LabError as error:
+        raise xflab.LabError(f"{error}: {status_text(lab, domain)}") from error
 
 
 def status_text(lab, domain):

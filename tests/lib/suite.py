@@ -34,9 +34,11 @@ class Suite:
         self.figures[name] = value
 
     def guard(self, claim, function, *args, **options):
-        """Runs function; its exception is a failed claim. Returns its value, or None."""
+        """The claim is that function returns; an exception fails it. Returns its value, or None."""
         try:
-            return function(*args, **options)
+            value = function(*args, **options)
+            self.check(claim, True)
+            return value
         except Exception as error:  # pylint: disable=W0718
             self.check(claim, False, f"{type(error).__name__}: {error}")
             # These say all there is to say; for any other the place matters.

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the hypervisor's driver tells: ends of operations, and copies that come and go by themselves. */
+#include "config.h"
+
+#include <string.h>
+
+#include "agent.h"
+#include "log_qb.h"
+#include "requests.h"
+#include "text.h"
+
+static void done(void *arg, uint64_t cookie, bool ok, enum xf_reason reason, const char *text)
+{
+    struct xf_agent *agent = arg;
+    struct xf_domain *dom;
+    enum xf_op op;
+
+    if (!xf_op_cookie_take(agent, cookie, &dom, &op)) {
+        xf_log(LOG_ERR, "the hypervisor's driver ended an operation that was not begun");
+        return;
+    }
+    if (op == XF_OP_DESTROY && dom->destroying) {
+        xf_request_destroyed(dom, ok, text);
+        return;
+    }
+    if (op == XF_OP_NONE) {
+        if (!ok) {
+            xf_domain_log(dom, LOG_WARNING, "cannot be renamed: %s", text);
+        }
+        return;
+    }
+    if (!ok) {
+        xf_text_copy(dom->refusal, sizeof(dom->refusal), text);
+    }
+    xf_domain_op_done(dom, op, ok, reason);
+    if (!ok) {
+        xf_domain_log(dom, LOG_ERR, "%s failed: %s%s%s", xf_op_name(op), xf_reason_sentence(reason),
+                      text[0] != '\0' ? ": " : "", text);
+    }
+}
+
+static void gone(struct xf_domain *dom)
+{
+    struct xf_event event = { .type = XF_EV_VANISHED };
+
+    if (dom->destroying || dom->core.op == XF_OP_DESTROY) {
+        return; /* asked for; the operation's end tells */
+    }
+    if (dom->core.state == XF_ST_HOME) {
+        xf_domain_log(dom, LOG_NOTICE, "has ended");
+    } else if (xf_core_holds(&dom->core)) {
+        xf_domain_log(dom, LOG_ERR, "its copy here vanished");
+    }
+    dom->agent->hello_wanted = true;
+    xf_domain_event(dom, &event);
+}
+
+static void changed(void *arg, const struct xf_dom_info *info, bool is_gone)
+{
+    struct xf_agent *agent = arg;
+    struct xf_domain *dom = xf_domain_find(agent, &info->uuid);
+
+    if (is_gone) {
+        if (dom != NULL) {
+            gone(dom);
+        }
+        return;
+    }
+    if (dom == NULL || !xf_core_holds(&dom->core)) {
+        xf_log(LOG_ERR, "a copy of %s appeared that xenferry did not start; it is left alone until "
+               "the agent is restarted", info->name);
+        return;
+    }
+    xf_domain_learn(dom, info->name, info->memory_mib);
+}
+
+const struct xf_hyper_events xf_agent_hyper_events = {
+    .done = done,
+    .changed = changed,
+};

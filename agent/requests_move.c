@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* move, cancel, resolve: on the node that holds the domain. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "attempt.h"
+#include "log_qb.h"
+#include "report.h"
+#include "requests.h"
+#include "slots.h"
+#include "text.h"
+
+#define MS_MAX 3600000u
+#define SECONDS_MAX (365u * 86400u)
+
+/* The domain that a request names, if it is here; else answered. */
+static struct xf_domain *domain_of(struct xf_asker *asker, const struct xf_ctl_request *request)
+{
+    const char *name = xf_ctl_value(request, "domain");
+    struct xf_domain *dom = name != NULL ? xf_domain_named(asker->agent, name) : NULL;
+
+    if (dom == NULL || (xf_domain_holder(dom).id == 0 && !xf_core_busy(&dom->core))) {
+        xf_answer(asker, name == NULL ? XF_REASON_USAGE : XF_REASON_UNKNOWN_DOMAIN,
+                  name == NULL ? "a domain must be named" : name, NULL);
+        return NULL;
+    }
+    return dom;
+}
+
+/* ---- move ---- */
+
+struct limit {
+    const char *key;
+    uint64_t min;
+    uint64_t max;
+    uint64_t *value;
+};
+
+/* False: answered. */
+static bool read_options(struct xf_asker *asker, const struct xf_ctl_request *request,
+                         struct xf_attempt *at)
+{
+    const struct xf_settings *set = &asker->agent->settings;
+    uint64_t target = set->downtime_target_ms, max = set->downtime_max_ms;
+    uint64_t bandwidth = set->bandwidth_kibps, seconds = 0;
+    const struct limit limits[] = {
+        { "downtime-target", 1, MS_MAX, &target },
+        { "downtime-max", 1, MS_MAX, &max },
+        { "bandwidth", 0, UINT32_MAX, &bandwidth },
+        { "max-time", 0, SECONDS_MAX, &seconds },
+    };
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        const char *value = xf_ctl_value(request, limits[i].key);
+
+        if (value != NULL && value[0] != '\0' &&
+            xf_u64_parse(value, limits[i].min, limits[i].max, limits[i].value) != 0) {
+            xf_answer(asker, XF_REASON_USAGE, limits[i].key, NULL);
+            return false;
+        }
+    }
+    at->options = (struct xf_move_options){
+        .cold = xf_request_flag(request, "cold"),
+        .force = xf_request_flag(request, "force"),
+        .slow_allowed = xf_request_flag(request, "slow"),
+        .downtime_target_ms = (uint32_t)target,
+        .downtime_max_ms = (uint32_t)(max > target ? max : target),
+        .max_time_s = (uint32_t)seconds,
+        .bandwidth_kibps = bandwidth,
+    };
+    at->max_time_s = (uint32_t)seconds;
+    return true;
+}
+
+/* What can be said before the protocol is asked. */
+static enum xf_reason check_move(const struct xf_domain *dom, const struct xf_peer *to)
+{
+    const struct xf_agent *agent = dom->agent;
+
+    if (to == NULL) {
+        return XF_REASON_UNKNOWN_NODE;
+    }
+    if (xf_core_busy(&dom->core) || dom->destroyer != NULL || dom->destroying ||
+        (dom->attempt != NULL && dom->attempt->source)) {
+        return XF_REASON_BUSY;
+    }
+    if (dom->core.state != XF_ST_HOME) {
+        return XF_REASON_NOT_RUNNING;
+    }
+    if (to->node.id == agent->cluster.node[agent->cluster.self.i].id) {
+        return XF_REASON_SAME_NODE;
+    }
+    if (!agent->quorate) {
+        return XF_REASON_NO_QUORUM;
+    }
+    if (to->incompatible) {
+        return XF_REASON_PROTOCOL;
+    }
+    if (!to->member || !to->greeted) {
+        return XF_REASON_NODE_OFFLINE;
+    }
+    if (agent->secret.size == 0) {
+        return XF_REASON_AUTH;
+    }
+    return XF_REASON_OK;
+}
+
+static bool load_config(struct xf_domain *dom)
+{
+    struct xf_agent *agent = dom->agent;
+    struct xf_attempt *at = dom->attempt;
+    char err[200];
+
+    at->config = calloc(1, XF_CONFIG_SIZE_MAX);
+    if (at->config == NULL) {
+        abort();
+    }
+    if (agent->hyper_ops->config(agent->hyper, &dom->uuid, at->config, XF_CONFIG_SIZE_MAX) != 0) {
+        return false;
+    }
+    at->needs_known = agent->hyper_ops->needs(at->config, &at->needs, err, sizeof(err)) == 0;
+    return true;
+}
+
+static json_t *accepted_json(const struct xf_domain *dom)
+{
+    char id[XF_NAME_SIZE + 16];
+
+    if (dom->attempt->queued) {
+        return json_pack("{s:s,s:n,s:s}", "event", "accepted", "migration", "state", "queued");
+    }
+    xf_migid_text(dom->agent, &dom->core.id, id, sizeof(id));
+    return json_pack("{s:s,s:s}", "event", "accepted", "migration", id);
+}
+
+void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *request)
+{
+    struct xf_domain *dom = domain_of(asker, request);
+    const char *to = xf_ctl_value(request, "to");
+    const struct xf_peer *peer;
+    enum xf_reason reason;
+    struct xf_attempt *at;
+    json_t *accepted;
+
+    if (dom == NULL) {
+        return;
+    }
+    peer = to != NULL ? xf_peer_named(asker->agent, to) : NULL;
+    reason = check_move(dom, peer);
+    if (reason != XF_REASON_OK) {
+        xf_answer(asker, reason, reason == XF_REASON_AUTH ? asker->agent->secret_error
+                                 : reason == XF_REASON_UNKNOWN_NODE && to != NULL ? to : "", NULL);
+        return;
+    }
+    at = xf_attempt_new(dom, true);
+    if (!read_options(asker, request, at)) {
+        xf_attempt_free(dom);
+        return;
+    }
+    at->dst = xf_cluster_slot(&asker->agent->cluster, peer->node);
+    at->may_queue = xf_ctl_value(request, "queue") == NULL || xf_request_flag(request, "queue");
+    reason = load_config(dom) ? xf_slots_admit(dom) : XF_REASON_HYPERVISOR;
+    if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
+        xf_attempt_free(dom);
+        xf_answer(asker, reason, "", NULL);
+        return;
+    }
+    accepted = accepted_json(dom);
+    if (!xf_request_flag(request, "wait")) {
+        xf_answer(asker, reason, "", accepted);
+        return;
+    }
+    xf_answer_event(asker, accepted);
+    json_decref(accepted);
+    dom->attempt->waiter = asker;
+}
+
+/* ---- cancel ---- */
+
+void xf_request_cancel(struct xf_asker *asker, const struct xf_ctl_request *request)
+{
+    struct xf_domain *dom = domain_of(asker, request);
+    struct xf_event event = { .type = XF_EV_CANCEL, .reason = XF_REASON_CANCELLED };
+
+    if (dom == NULL) {
+        return;
+    }
+    if (dom->attempt != NULL && dom->attempt->queued) {
+        xf_attempt_refuse(dom, XF_REASON_CANCELLED, "");
+        dom->step_refusal = XF_REASON_OK;
+    } else if (!xf_core_busy(&dom->core) || dom->core.state == XF_ST_STARTING) {
+        xf_answer(asker, XF_REASON_USAGE, "no move of this domain is under way", NULL);
+        return;
+    } else {
+        xf_domain_event(dom, &event);
+    }
+    if (dom->step_refusal == XF_REASON_TOO_LATE) {
+        xf_answer(asker, XF_REASON_TOO_LATE, "", NULL);
+        return;
+    }
+    xf_answer(asker, XF_REASON_OK, "", json_pack("{s:s}", "domain", xf_domain_shown(dom)));
+}
+
+/* ---- resolve ---- */
+
+static const char *risk_of(const struct xf_domain *dom, bool stay)
+{
+    bool source = dom->core.src.i == dom->agent->cluster.self.i;
+
+    if (source == stay) {
+        return "the copy here goes on. If the other node's copy runs, or is told to run, two "
+               "copies write the same disks";
+    }
+    return "the copy here is destroyed. If the other node does not hold the whole domain, its "
+           "memory is lost";
+}
+
+void xf_request_resolve(struct xf_asker *asker, const struct xf_ctl_request *request)
+{
+    struct xf_domain *dom = domain_of(asker, request);
+    const char *decision = xf_ctl_value(request, "decision");
+    struct xf_event event = { .type = XF_EV_RESOLVE };
+    bool stay, go;
+
+    if (dom == NULL) {
+        return;
+    }
+    stay = decision != NULL && strcmp(decision, "stay") == 0;
+    go = decision != NULL && strcmp(decision, "go") == 0;
+    if ((!stay && !go) || !xf_core_in_doubt(&dom->core)) {
+        xf_answer(asker, XF_REASON_USAGE,
+                  !stay && !go ? "the decision is stay or go" : "the domain is not in doubt here",
+                  NULL);
+        return;
+    }
+    if (xf_request_flag(request, "yes")) {
+        xf_domain_log(dom, LOG_WARNING, "an operator decides: %s", stay ? "stay" : "go");
+        event.promise = stay ? XF_PROMISE_STAY : XF_PROMISE_GO;
+        xf_domain_event(dom, &event);
+    }
+    xf_answer(asker, XF_REASON_OK, "",
+              json_pack("{s:s,s:s}", "domain", xf_domain_shown(dom), "risk",
+                        risk_of(dom, stay)));
+}

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What drivers.h promises of every hypervisor driver, its agent's and its mover's side. Nothing
+ * here knows what the hypervisor is; needs no root.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hyper_bed.h"
+#include "text.h"
+#include "unit.h"
+
+static struct bed bed;
+
+static int up(void **state)
+{
+    (void)state;
+    (void)signal(SIGPIPE, SIG_IGN);
+    bed_up(&bed, "");
+    return 0;
+}
+
+static int down(void **state)
+{
+    (void)state;
+    bed_down(&bed);
+    return 0;
+}
+
+static void a_created_domain_runs_and_is_found(void **state)
+{
+    struct xf_host_facts before, after;
+    struct xf_dom_info info;
+    char config[4096];
+
+    (void)state;
+    assert_int_equal(bed.ops->facts(bed.a.hyper, &before), 0);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_NONE);
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, &info), XF_COPY_RUNNING);
+    assert_string_equal(info.name, "guest");
+    assert_int_equal(info.variant, XF_VARIANT_PLAIN);
+    assert_int_equal(info.memory_mib, 16);
+    assert_int_equal(bed.ops->config(bed.a.hyper, &bed.uuid, config, sizeof(config)), 0);
+    assert_string_equal(config, bed.config);
+    assert_int_equal(bed.ops->config(bed.a.hyper, &bed.uuid, config, 10), -EMSGSIZE);
+    assert_int_equal(bed.ops->facts(bed.a.hyper, &after), 0);
+    assert_int_equal(before.memory_free_mib - after.memory_free_mib, 16);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+}
+
+static void a_second_create_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_EXISTS);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING);
+}
+
+static void a_bad_configuration_is_refused_with_a_sentence(void **state)
+{
+    struct xf_dom_needs needs;
+    char err[128];
+
+    (void)state;
+    (void)xf_text_copy(bed.config, sizeof(bed.config), "name = guest\nmemory = lots\n");
+    assert_int_equal(bed.ops->needs(bed.config, &needs, err, sizeof(err)), -EINVAL);
+    assert_non_null(strstr(err, "line 2: memory"));
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_CONFIG);
+    assert_non_null(strstr(bed.a.text, "line 2: memory"));
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_NONE);
+}
+
+static void a_domain_that_cannot_be_built_leaves_nothing(void **state)
+{
+    (void)state;
+    (void)strcat(bed.config, "disk = path=/nonexistent/disk\n");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_NO_DISK);
+    assert_non_null(strstr(bed.a.text, "/nonexistent/disk"));
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_NONE);
+    assert_int_equal(bed.a.n_changed, 0);
+}
+
+static void needs_says_what_a_configuration_asks_of_a_host(void **state)
+{
+    struct xf_dom_needs needs;
+    char err[128];
+
+    (void)state;
+    (void)strcat(bed.config, "vif = mac=02:00:00:00:00:05,bridge=br7,ip=10.1.2.3/24\n"
+                             "disk = path=/srv/d,readonly\ndisk = path=/srv/e\n");
+    assert_int_equal(bed.ops->needs(bed.config, &needs, err, sizeof(err)), 0);
+    assert_string_equal(needs.name, "guest");
+    assert_int_equal(needs.memory_mib, 16);
+    assert_int_equal(needs.n_vifs, 1);
+    assert_int_equal(needs.vif[0].mac[5], 5);
+    assert_string_equal(needs.vif[0].bridge, "br7");
+    assert_int_equal(needs.vif[0].ipv4, 0x0a010203);
+    assert_int_equal(needs.n_disks, 2);
+    assert_false(needs.disk[0].writable);
+    assert_true(needs.disk[1].writable);
+}
+
+static void a_saved_domain_is_suspended_and_its_copy_paused(void **state)
+{
+    struct xf_dom_info info;
+
+    (void)state;
+    bed_moved(&bed);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_SUSPENDED);
+    assert_int_equal(bed_copy(&bed.b, &info), XF_COPY_PAUSED);
+    assert_int_equal(info.variant, XF_VARIANT_INCOMING);
+    assert_string_equal(info.name, "guest");
+    if (bed.b.n_changed == 0) {
+        bed_wait(&bed, &bed.b.n_changed, 0);
+    }
+    assert_int_equal(bed.b.last.copy, XF_COPY_PAUSED);
+    assert_int_equal(bed.b.n_gone, 0);
+}
+
+static void the_policy_is_asked_twice_a_round_and_a_stop_sends_that_round_live(void **state)
+{
+    struct bed_image image = { .stop_at = 3 };
+    uint64_t pages = 0;
+
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed.mover->pages(bed.a.dir, &bed.uuid, &pages), 0);
+    assert_int_equal(pages, 16 * 256);
+    bed_save(&bed, false, &image);
+    assert_int_equal(image.rc, 0);
+    assert_int_equal(image.n_asked, 3);
+    assert_int_equal(image.asked[0].round, 0);
+    assert_int_equal(image.asked[0].dirty, pages);
+    assert_int_equal(image.asked[0].written, 0);
+    assert_int_equal(image.asked[1].dirty, -1);
+    assert_int_equal(image.asked[1].written, pages);
+    assert_int_equal(image.asked[2].round, 1);
+    assert_true(image.asked[2].dirty >= 0);
+    assert_int_equal(image.n_suspended, 1);
+    bed_image_free(&image);
+}
+
+static void a_cold_save_suspends_first_and_asks_nothing(void **state)
+{
+    struct bed_image image = { .stop_at = 0 };
+    enum xf_reason reason;
+
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    bed_save(&bed, true, &image);
+    assert_int_equal(image.rc, 0);
+    assert_int_equal(image.n_asked, 0);
+    assert_int_equal(image.n_suspended, 1);
+    assert_int_equal(bed_restore(&bed, &image, &reason), 0);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_RUNNING);
+    bed_image_free(&image);
+}
+
+static void an_aborted_save_leaves_the_guest_running(void **state)
+{
+    struct bed_image image = { .abort_at = 2 };
+
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    bed_save(&bed, false, &image);
+    assert_int_equal(image.rc, -ECANCELED);
+    assert_int_equal(image.n_suspended, 0);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING);
+    bed_image_free(&image);
+}
+
+static void only_a_running_domain_can_be_saved(void **state)
+{
+    struct bed_image image = { .stop_at = 1 };
+
+    (void)state;
+    bed_save(&bed, false, &image);
+    assert_true(image.rc < 0);
+    assert_int_equal(image.reason, XF_REASON_NOT_RUNNING);
+    bed_image_free(&image);
+    bed_moved(&bed);
+    bed_save(&bed, false, &image);
+    assert_true(image.rc < 0);
+    assert_int_equal(image.reason, XF_REASON_NOT_RUNNING);
+    bed_image_free(&image);
+}
+
+static void unpause_runs_the_copy_and_a_second_one_succeeds(void **state)
+{
+    (void)state;
+    bed_moved(&bed);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_RUNNING);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_RUNNING);
+}
+
+static void a_suspended_domain_resumes_but_cannot_be_unpaused(void **state)
+{
+    (void)state;
+    bed_moved(&bed);
+    assert_int_equal(bed_do(&bed.a, BED_UNPAUSE), XF_REASON_UNPAUSE);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_SUSPENDED);
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING);
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK);
+}
+
+static void a_copy_that_never_ran_cannot_be_resumed(void **state)
+{
+    (void)state;
+    bed_moved(&bed);
+    assert_int_equal(bed_do(&bed.b, BED_RESUME), XF_REASON_RESUME);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_PAUSED);
+}
+
+/* H10 */
+static void resume_of_one_never_suspended_touches_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    bed_idle(&bed, 20);
+    bed.a.n_changed = 0;
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING);
+    bed_idle(&bed, 20);
+    assert_int_equal(bed.a.n_changed, 0);
+}
+
+static void rename_changes_the_variant_only(void **state)
+{
+    struct xf_dom_info info;
+
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_rename(&bed.a, XF_VARIANT_MIGRATEDAWAY), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, &info), XF_COPY_RUNNING);
+    assert_int_equal(info.variant, XF_VARIANT_MIGRATEDAWAY);
+    assert_string_equal(info.name, "guest");
+    assert_int_equal(bed_rename(&bed.a, XF_VARIANT_PLAIN), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, &info), XF_COPY_RUNNING);
+    assert_int_equal(info.variant, XF_VARIANT_PLAIN);
+}
+
+static void a_destroyed_copy_is_gone_and_a_second_destroy_succeeds(void **state)
+{
+    struct xf_host_facts facts;
+
+    (void)state;
+    bed_moved(&bed);
+    bed_idle(&bed, 20);
+    assert_int_equal(bed_do(&bed.a, BED_DESTROY), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_NONE);
+    assert_int_equal(bed_do(&bed.a, BED_DESTROY), XF_REASON_OK);
+    assert_int_equal(bed_do(&bed.b, BED_DESTROY), XF_REASON_OK);
+    assert_int_equal(bed.a.n_gone + bed.b.n_gone, 0); /* it did not vanish by itself */
+    assert_int_equal(bed.ops->facts(bed.a.hyper, &facts), 0);
+    assert_int_equal(facts.memory_free_mib, facts.memory_total_mib);
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+}
+
+static void what_is_not_there_cannot_be_resumed_or_unpaused(void **state)
+{
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_NOT_RUNNING);
+    assert_int_equal(bed_do(&bed.a, BED_UNPAUSE), XF_REASON_NOT_RUNNING);
+    assert_int_equal(bed_rename(&bed.a, XF_VARIANT_PLAIN), XF_REASON_NOT_RUNNING);
+}
+
+static void an_image_cut_short_leaves_no_copy(void **state)
+{
+    struct bed_image image = { .stop_at = 1 };
+    enum xf_reason reason;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    bed_save(&bed, false, &image);
+    size = image.size;
+    for (size_t cut = 8; cut < size; cut *= 8) {
+        image.size = size - cut; /* the END record first, then more and more */
+        assert_true(bed_restore(&bed, &image, &reason) < 0);
+        assert_int_equal(reason, XF_REASON_STREAM);
+        assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    }
+    image.size = size;
+    assert_int_equal(bed_restore(&bed, &image, &reason), 0);
+    bed_image_free(&image);
+}
+
+struct half {
+    int fd;
+    int rc;
+};
+
+static void *restore_half(void *arg)
+{
+    struct half *half = arg;
+    enum xf_reason reason;
+
+    half->rc = bed.mover->restore(bed.b.dir, &bed.uuid, bed.config, half->fd, &reason);
+    (void)close(half->fd);
+    return NULL;
+}
+
+/* H1 */
+static void a_copy_being_built_is_seen_but_never_runs(void **state)
+{
+    struct half half = { .rc = 0 };
+    pthread_t thread;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    half.fd = fds[0];
+    assert_int_equal(pthread_create(&thread, NULL, restore_half, &half), 0);
+    bed_wait(&bed, &bed.b.n_changed, 0);
+    assert_int_equal(bed.b.last.copy, XF_COPY_PAUSED);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_UNPAUSE);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_PAUSED);
+    assert_int_equal(bed_do(&bed.b, BED_DESTROY), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(half.rc < 0);
+    (void)close(fds[1]);
+}
+
+static void a_restarted_agent_finds_every_copy(void **state)
+{
+    static const struct xf_hyper_events none;
+    struct xf_hyper *hyper;
+    struct xf_dom_info list[2];
+    size_t n;
+
+    (void)state;
+    bed_moved(&bed);
+    for (int i = 0; i < 2; i++) {
+        struct bed_host *host = i == 0 ? &bed.a : &bed.b;
+
+        assert_int_equal(bed.ops->open(bed.loop, host->dir, 1024, &none, NULL, &hyper), 0);
+        assert_int_equal(bed.ops->scan(hyper, list, 2, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(list[0].copy, i == 0 ? XF_COPY_SUSPENDED : XF_COPY_PAUSED);
+        bed.ops->close(hyper);
+    }
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+}
+
+static void memory_put_aside_is_no_longer_free(void **state)
+{
+    static const struct xf_uuid other = { .b = { 9 } };
+    struct xf_host_facts facts;
+
+    (void)state;
+    assert_int_equal(bed.ops->reserve(bed.b.hyper, &other, 1000), 0);
+    assert_int_equal(bed.ops->facts(bed.b.hyper, &facts), 0);
+    assert_int_equal(facts.memory_free_mib, 24);
+    assert_int_equal(bed.ops->reserve(bed.b.hyper, &bed.uuid, 25), -ENOMEM);
+    assert_int_equal(bed.ops->reserve(bed.b.hyper, &bed.uuid, 16), 0);
+    /* The domain that comes uses what was put aside for it. */
+    bed_moved(&bed);
+    bed_idle(&bed, 20);
+    assert_int_equal(bed.ops->facts(bed.b.hyper, &facts), 0);
+    assert_int_equal(facts.memory_free_mib, 8);
+    bed.ops->release(bed.b.hyper, &bed.uuid);
+    bed.ops->release(bed.b.hyper, &other);
+    assert_int_equal(bed.ops->facts(bed.b.hyper, &facts), 0);
+    assert_int_equal(facts.memory_free_mib, facts.memory_total_mib - 16);
+}
+
+static void closing_takes_null(void **state)
+{
+    (void)state;
+    bed.ops->close(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_created_domain_runs_and_is_found),
+        TEST(a_second_create_is_refused),
+        TEST(a_bad_configuration_is_refused_with_a_sentence),
+        TEST(a_domain_that_cannot_be_built_leaves_nothing),
+        TEST(needs_says_what_a_configuration_asks_of_a_host),
+        TEST(a_saved_domain_is_suspended_and_its_copy_paused),
+        TEST(the_policy_is_asked_twice_a_round_and_a_stop_sends_that_round_live),
+        TEST(a_cold_save_suspends_first_and_asks_nothing),
+        TEST(an_aborted_save_leaves_the_guest_running),
+        TEST(only_a_running_domain_can_be_saved),
+        TEST(unpause_runs_the_copy_and_a_second_one_succeeds),
+        TEST(a_suspended_domain_resumes_but_cannot_be_unpaused),
+        TEST(a_copy_that_never_ran_cannot_be_resumed),
+        TEST(resume_of_one_never_suspended_touches_nothing),
+        TEST(rename_changes_the_variant_only),
+        TEST(a_destroyed_copy_is_gone_and_a_second_destroy_succeeds),
+        TEST(what_is_not_there_cannot_be_resumed_or_unpaused),
+        TEST(an_image_cut_short_leaves_no_copy),
+        TEST(a_copy_being_built_is_seen_but_never_runs),
+        TEST(a_restarted_agent_finds_every_copy),
+        TEST(memory_put_aside_is_no_longer_free),
+        TEST(closing_takes_null),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

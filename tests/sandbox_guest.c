@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the sandbox hypervisor's guest shows to the outside: a lost page, a lost write, two writers.
+ * These are the eyes of every other test, so here it is shown that they see. Needs no root.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hyper_bed.h"
+#include "sandbox/diskrec.h"
+#include "sandbox/sandbox_client.h"
+#include "stream.h"
+#include "unit.h"
+
+static struct bed bed;
+
+static struct xf_sandbox_stat stat_of(const struct bed_host *host)
+{
+    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_STAT, .cookie = 5 }, reply;
+    int sock = xf_sandbox_connect(host->dir, &bed.uuid, 0);
+
+    assert_true(sock >= 0);
+    assert_int_equal(xf_sandbox_call(sock, &msg, &reply), 0);
+    (void)close(sock);
+    return reply.stat;
+}
+
+static void ask(const struct bed_host *host, enum xf_sandbox_type type)
+{
+    struct xf_sandbox_msg msg = { .type = type, .cookie = 6 }, reply;
+    int sock = xf_sandbox_connect(host->dir, &bed.uuid, 0);
+
+    assert_true(sock >= 0);
+    assert_int_equal(xf_sandbox_call(sock, &msg, &reply), 0);
+    assert_int_equal(reply.reason, XF_REASON_OK);
+    (void)close(sock);
+}
+
+/* Until the guest at b has looked at all its memory. */
+static struct xf_sandbox_stat checked(void)
+{
+    struct xf_sandbox_stat stat = stat_of(&bed.b);
+
+    for (unsigned i = 0; i < 1000 && stat.check_left > 0; i++) {
+        bed_idle(&bed, 10);
+        stat = stat_of(&bed.b);
+    }
+    assert_int_equal(stat.check_left, 0);
+    return stat;
+}
+
+static void restore_and_run(const struct bed_image *image)
+{
+    enum xf_reason reason;
+
+    assert_int_equal(bed_restore(&bed, image, &reason), 0);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+}
+
+static void saved_busy(struct bed_image *image)
+{
+    *image = (struct bed_image){ .stop_at = 5, .dawdle = true };
+    bed_up(&bed, "workload = pattern=uniform,rate=20\n");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    bed_save(&bed, false, image);
+    assert_int_equal(image->rc, 0);
+    assert_true(image->asked[2].dirty > 0);
+}
+
+static void a_whole_image_is_sound(void **state)
+{
+    struct bed_image image;
+
+    (void)state;
+    saved_busy(&image);
+    restore_and_run(&image);
+    assert_int_equal(checked().corrupt, 0);
+    bed_image_free(&image);
+}
+
+/* Takes the page at that place of the last PAGE_DATA record out of the stream. Its pfn, or 0. */
+static uint64_t lose_page(struct bed_image *image, uint32_t from_end)
+{
+    static struct xf_stream s;
+    size_t at = 0, record = 0, content = 0;
+    uint32_t count = 0, i;
+    uint64_t pfn;
+
+    xf_stream_init(&s);
+    while (!xf_stream_ended(&s)) {
+        size_t used;
+        int item = xf_stream_feed(&s, image->bytes + at, xf_stream_want(&s), &used);
+
+        assert_true(item >= 0);
+        at += used;
+        if (item == XF_STREAM_PAGES) {
+            record = at - 8 * s.count - XF_STREAM_PAGES_SIZE - XF_STREAM_RECORD_SIZE;
+            content = at;
+            count = s.count;
+            at += s.body_left;
+            xf_stream_took(&s, s.body_left);
+        }
+    }
+    assert_true(count > from_end);
+    i = count - 1 - from_end;
+    {
+        uint8_t *entry =
+            image->bytes + record + XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8 * (size_t)i;
+        struct xf_get get = { .buf = entry, .size = 8 };
+        struct xf_get length = { .buf = image->bytes + record + 4, .size = 4 };
+        struct xf_put put = { .buf = entry, .size = 8 };
+        struct xf_put shorter = { .buf = image->bytes + record + 4, .size = 4 };
+
+        pfn = xf_get_u64(&get);
+        xf_put_u64(&put, pfn | 0xfull << XF_STREAM_TYPE_SHIFT); /* a page without content */
+        xf_put_u32(&shorter, xf_get_u32(&length) - XF_PAGE_SIZE);
+    }
+    content += (size_t)i * XF_PAGE_SIZE;
+    memmove(image->bytes + content, image->bytes + content + XF_PAGE_SIZE,
+            image->size - content - XF_PAGE_SIZE);
+    image->size -= XF_PAGE_SIZE;
+    return pfn;
+}
+
+static void a_lost_page_is_seen(void **state)
+{
+    struct bed_image image;
+
+    (void)state;
+    saved_busy(&image);
+    assert_true(lose_page(&image, 0) > 16); /* one of data: behind state and table */
+    restore_and_run(&image);
+    assert_int_equal(checked().corrupt, 1);
+    bed_image_free(&image);
+}
+
+static void a_changed_bit_is_seen(void **state)
+{
+    struct bed_image image;
+
+    (void)state;
+    saved_busy(&image);
+    /* In front of CPU state and END lies the last page's content. */
+    image.bytes[image.size - 8 - 64 - 100] ^= 4;
+    restore_and_run(&image);
+    assert_int_equal(checked().corrupt, 1);
+    bed_image_free(&image);
+}
+
+static void memory_and_cpu_state_of_different_moments_do_not_run(void **state)
+{
+    struct bed_image image;
+    enum xf_reason reason;
+
+    (void)state;
+    saved_busy(&image);
+    image.bytes[image.size - 8 - 24] ^= 1; /* ticks */
+    assert_true(bed_restore(&bed, &image, &reason) < 0);
+    assert_int_equal(reason, XF_REASON_RESTORE);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    bed_image_free(&image);
+}
+
+static void a_domain_of_other_memory_takes_no_foreign_image(void **state)
+{
+    struct bed_image image;
+    enum xf_reason reason;
+
+    (void)state;
+    saved_busy(&image);
+    (void)snprintf(bed.config, sizeof(bed.config), "name = guest\nmemory = 8\n");
+    assert_true(bed_restore(&bed, &image, &reason) < 0);
+    (void)snprintf(bed.config, sizeof(bed.config), "name = guest\nmemory = 17\n");
+    assert_true(bed_restore(&bed, &image, &reason) < 0);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    bed_image_free(&image);
+}
+
+static void a_guest_that_does_not_suspend_runs_on(void **state)
+{
+    struct bed_image image = { .stop_at = 1 };
+
+    (void)state;
+    bed_up(&bed, "fail-suspend = yes\nsuspend-delay-ms = 30\n");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    bed_save(&bed, false, &image);
+    assert_true(image.rc < 0);
+    assert_int_equal(image.reason, XF_REASON_NOT_SUSPENDED);
+    assert_int_equal(image.n_suspended, 0);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING);
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK); /* H10 */
+    bed_image_free(&image);
+}
+
+static void faults_of_restore_and_unpause_strike(void **state)
+{
+    struct bed_image image = { .stop_at = 1 };
+    enum xf_reason reason;
+
+    (void)state;
+    bed_up(&bed, "fail-unpause-once = yes\n");
+    bed_moved(&bed);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_UNPAUSE);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_PAUSED);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+    bed_down(&bed);
+    bed_up(&bed, "fail-restore = yes\n");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    bed_save(&bed, false, &image);
+    assert_true(bed_restore(&bed, &image, &reason) < 0);
+    assert_int_equal(reason, XF_REASON_RESTORE);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    bed_image_free(&image);
+}
+
+static void a_process_that_dies_is_reported(void **state)
+{
+    struct xf_dom_info info;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, &info), XF_COPY_RUNNING);
+    bed_idle(&bed, 20);
+    assert_int_equal(kill((pid_t)info.domid.v, SIGKILL), 0);
+    bed_wait(&bed, &bed.a.n_gone, 0);
+    assert_true(xf_uuid_eq(&bed.a.last.uuid, &bed.uuid));
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_NONE);
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+}
+
+static void a_process_that_hangs_is_destroyed(void **state)
+{
+    struct xf_dom_info info;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, &info), XF_COPY_RUNNING);
+    assert_int_equal(kill((pid_t)info.domid.v, SIGSTOP), 0);
+    assert_int_equal(bed_do(&bed.a, BED_DESTROY), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_NONE);
+}
+
+static enum xf_verdict sit(void *arg, uint32_t round, uint64_t written, int64_t dirty)
+{
+    char c = 'p';
+
+    (void)round;
+    (void)written;
+    (void)dirty;
+    if (write(*(int *)arg, &c, 1) == 1) {
+        (void)pause(); /* until it is killed */
+    }
+    return XF_VERDICT_ABORT;
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* H3, H10: the agent resumes when its mover is dead; the save must not come back to life. */
+static void a_movers_death_ends_the_save(void **state)
+{
+    const struct xf_save_events events = { .policy = sit, .suspended = nothing };
+    int told[2];
+    pid_t pid;
+    char c;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0) {
+        int image = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        enum xf_reason reason;
+
+        (void)bed.mover->save(bed.a.dir, &bed.uuid, image, false, &events, &told[1], &reason);
+        _exit(1);
+    }
+    assert_int_equal(read(told[0], &c, 1), 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING);
+    {
+        struct bed_image image = { .stop_at = 1 };
+
+        bed_save(&bed, false, &image); /* and the next save works */
+        assert_int_equal(image.rc, 0);
+        bed_image_free(&image);
+    }
+    (void)close(told[0]);
+    (void)close(told[1]);
+}
+
+static void a_living_save_is_not_resumed_over(void **state)
+{
+    const struct xf_save_events events = { .policy = sit, .suspended = nothing };
+    int told[2];
+    pid_t pid;
+    char c;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0) {
+        int image = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        enum xf_reason reason;
+
+        (void)bed.mover->save(bed.a.dir, &bed.uuid, image, false, &events, &told[1], &reason);
+        _exit(1);
+    }
+    assert_int_equal(read(told[0], &c, 1), 1);
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_BUSY);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    (void)close(told[0]);
+    (void)close(told[1]);
+}
+
+static void the_cap_slows_the_workload(void **state)
+{
+    uint64_t before, full, slow;
+
+    (void)state;
+    bed_up(&bed, "workload = pattern=zipf,rate=50\n");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    before = stat_of(&bed.a).pages_written;
+    bed_idle(&bed, 300);
+    full = stat_of(&bed.a).pages_written - before;
+    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 10), 0);
+    before = stat_of(&bed.a).pages_written;
+    bed_idle(&bed, 300);
+    slow = stat_of(&bed.a).pages_written - before;
+    assert_true(full > 500); /* of 3662 */
+    assert_true(slow > 0 && slow < full / 3);
+    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 0), -EINVAL);
+}
+
+static void a_paused_guest_stands_still(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    bed_up(&bed, "workload = pattern=uniform,rate=50\n");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    ask(&bed.a, XF_SANDBOX_PAUSE);
+    before = stat_of(&bed.a).pages_written;
+    bed_idle(&bed, 50);
+    assert_int_equal(stat_of(&bed.a).pages_written, before);
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING); /* nobody else may run it */
+    ask(&bed.a, XF_SANDBOX_UNPAUSE);
+    bed_idle(&bed, 50);
+    assert_true(stat_of(&bed.a).pages_written > before);
+}
+
+/* Whole records, numbered without a gap, each instance's in one piece; how many instances. */
+static unsigned instances_on(const char *path, uint64_t *ret_last)
+{
+    FILE *file = fopen(path, "rbe");
+    struct xf_diskrec rec, last = { .seq = 0 };
+    unsigned n = 0;
+
+    assert_non_null(file);
+    while (fread(&rec, sizeof(rec), 1, file) == 1) {
+        assert_true(rec.magic == XF_DISKREC_MAGIC);
+        assert_int_equal(rec.crc, xf_diskrec_crc(&rec));
+        assert_true(rec.seq == last.seq + 1);
+        n += rec.instance != last.instance ? 1 : 0;
+        last = rec;
+    }
+    (void)fclose(file);
+    *ret_last = last.seq;
+    return n;
+}
+
+static void the_disk_shows_one_writer_after_the_other(void **state)
+{
+    char extra[128], path[] = "/tmp/xfbed-disk.XXXXXX";
+    int fd = mkstemp(path);
+    uint64_t frozen, last;
+
+    (void)state;
+    assert_true(fd >= 0);
+    (void)close(fd);
+    (void)snprintf(extra, sizeof(extra), "disk = path=%s\ndisk-interval-ms = 1\n", path);
+    bed_up(&bed, extra);
+    bed_moved(&bed);
+    assert_int_equal(instances_on(path, &frozen), 1);
+    bed_idle(&bed, 30);
+    assert_int_equal(instances_on(path, &last), 1);
+    assert_int_equal(last, frozen); /* neither the suspended nor the paused one writes */
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+    bed_idle(&bed, 100);
+    assert_int_equal(bed_do(&bed.b, BED_DESTROY), XF_REASON_OK);
+    assert_int_equal(instances_on(path, &last), 2);
+    assert_true(last > frozen);
+    (void)unlink(path);
+}
+
+/* Also after a failed assertion: no process is left behind. */
+static int down(void **state)
+{
+    (void)state;
+    if (bed.loop != NULL) {
+        bed_down(&bed);
+    }
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_whole_image_is_sound),
+        TEST(a_lost_page_is_seen),
+        TEST(a_changed_bit_is_seen),
+        TEST(memory_and_cpu_state_of_different_moments_do_not_run),
+        TEST(a_domain_of_other_memory_takes_no_foreign_image),
+        TEST(a_guest_that_does_not_suspend_runs_on),
+        TEST(faults_of_restore_and_unpause_strike),
+        TEST(a_process_that_dies_is_reported),
+        TEST(a_process_that_hangs_is_destroyed),
+        TEST(a_movers_death_ends_the_save),
+        TEST(a_living_save_is_not_resumed_over),
+        TEST(the_cap_slows_the_workload),
+        TEST(a_paused_guest_stands_still),
+        TEST(the_disk_shows_one_writer_after_the_other),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stop rule against guests that are arithmetic: each dirties pages as its kind does. */
+#include "config.h"
+
+#include "precopy.h"
+
+#include <string.h>
+
+#include "unit.h"
+
+#define PAGE_BYTES 4104.0
+#define GIB_PAGES 262144u
+/* The bound on rounds starts again with each STOP that the agent did not permit. */
+#define ROUNDS_EVER(g) (((g)->switch_after + 2u) * (XF_PRECOPY_ROUNDS_MAX + 1u))
+#define LATENCY_US 200.0
+
+/* Writes at rate to a set of that many pages; noise multiplies the rate by up to so much. */
+struct guest {
+    double total_pages;
+    double rate_pages_s;
+    double set_pages;
+    double noise;
+    uint64_t random;
+    double link_mb_s;
+    uint32_t switch_after; /* rounds that the agent's permission takes once it was asked for */
+};
+
+struct result {
+    enum xf_verdict verdict;
+    enum xf_reason reason;
+    uint32_t rounds;
+    uint32_t n_slow;
+    uint8_t cap_percent;
+    uint8_t cap_least;
+    uint32_t predicted_us;
+    double pause_us;
+    double time_us;
+};
+
+static double draw(struct guest *g)
+{
+    g->random = g->random * 6364136223846793005ull + 1442695040888963407ull; /* Knuth's MMIX */
+    return (double)(g->random >> 33) / 2147483648.0;
+}
+
+/* The set fills up: what is written again does not count twice. */
+static double dirtied(struct guest *g, double us, uint8_t cap_percent)
+{
+    double rate = g->rate_pages_s * cap_percent / 100.0 * (1.0 + draw(g) * g->noise);
+    double writes = rate * us / 1e6;
+    double pages = g->set_pages * writes / (g->set_pages + writes + 1e-9);
+
+    return pages < g->set_pages ? pages : g->set_pages;
+}
+
+static double send_time(const struct guest *g, double pages)
+{
+    return LATENCY_US + pages * PAGE_BYTES / g->link_mb_s;
+}
+
+static struct result run(struct guest *g, const struct xf_precopy_limits *limits)
+{
+    struct result r = { .verdict = XF_VERDICT_GO_ON, .cap_percent = 100, .cap_least = 100 };
+    struct xf_precopy_input in = { 0 };
+    struct xf_precopy_output out = { .cap_percent = 100 };
+    struct xf_precopy p;
+    double pages = g->total_pages;
+    double now_us = 0, sent = 0, bytes = 0;
+    uint32_t waited = 0;
+
+    xf_precopy_init(&p, limits);
+    while (r.rounds++ < ROUNDS_EVER(g)) {
+        double took = send_time(g, pages);
+
+        in = (struct xf_precopy_input){ .pages = (int64_t)pages, .now_us = (uint64_t)now_us,
+                                        .pages_sent = (uint64_t)sent, .bytes_wire = (uint64_t)bytes };
+        xf_precopy_step(&p, &in, &out);
+        assert_true(out.cap_percent >= 10 && out.cap_percent <= 100);
+        assert_true(out.verdict != XF_VERDICT_SLOW || out.cap_percent < r.cap_percent);
+        r.n_slow += out.verdict == XF_VERDICT_SLOW;
+        r.cap_percent = out.cap_percent;
+        r.cap_least = out.cap_percent < r.cap_least ? out.cap_percent : r.cap_least;
+        r.predicted_us = out.predicted_pause_us;
+        if (out.verdict == XF_VERDICT_ABORT) {
+            break;
+        }
+        now_us += took;
+        sent += pages;
+        bytes += pages * PAGE_BYTES;
+        pages = dirtied(g, took, r.cap_percent);
+        in = (struct xf_precopy_input){ .pages = -1, .now_us = (uint64_t)now_us,
+                                        .pages_sent = (uint64_t)sent, .bytes_wire = (uint64_t)bytes };
+        xf_precopy_step(&p, &in, &out);
+        assert_true(out.verdict == XF_VERDICT_GO_ON || out.verdict == XF_VERDICT_STOP);
+        r.predicted_us = out.predicted_pause_us;
+        if (out.verdict == XF_VERDICT_STOP && waited++ >= g->switch_after) {
+            r.pause_us = limits->fixed_us + send_time(g, pages);
+            break;
+        }
+    }
+    r.verdict = out.verdict;
+    r.reason = out.reason;
+    r.time_us = now_us;
+    return r;
+}
+
+static struct xf_precopy_limits defaults(double total_pages)
+{
+    return (struct xf_precopy_limits){ .target_us = 300000, .max_us = 1000000, .fixed_us = 20000,
+                                       .pages_total = (uint64_t)total_pages };
+}
+
+static struct guest gib(double rate_mb_s, double set_mib, double link_mb_s)
+{
+    return (struct guest){ .total_pages = GIB_PAGES, .rate_pages_s = rate_mb_s * 1e6 / 4096,
+                           .set_pages = set_mib * 256, .link_mb_s = link_mb_s, .random = 1 };
+}
+
+static void an_idle_guest_takes_two_rounds(void **state)
+{
+    struct guest g = gib(0, 1, 1000);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r = run(&g, &limits);
+
+    (void)state;
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.rounds <= 2);
+    assert_true(r.pause_us < 25000);
+}
+
+static void a_hot_spot_pauses_within_the_target(void **state)
+{
+    double links[] = { 100, 300, 1000 };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct guest g = gib(20, 64, links[i]);
+        struct xf_precopy_limits limits = defaults(g.total_pages);
+        struct result r = run(&g, &limits);
+
+        assert_int_equal(r.verdict, XF_VERDICT_STOP);
+        assert_true(r.pause_us <= limits.target_us);
+        assert_true(r.rounds <= 5);
+    }
+}
+
+/* 100 MiB written ten times a second: slow over the long first round, fast over a short one. */
+static void a_small_set_written_fast_is_not_mistaken_for_a_slow_guest(void **state)
+{
+    struct guest g = gib(1000, 100, 85);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r = run(&g, &limits);
+
+    (void)state;
+    /* At this link 100 MiB take more than a second: there is no pause within the maximum. */
+    assert_int_equal(r.verdict, XF_VERDICT_ABORT);
+    assert_int_equal(r.reason, XF_REASON_NOT_CONVERGING);
+    limits.max_us = 1500000;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.pause_us <= limits.max_us);
+}
+
+static void a_guest_faster_than_the_link_is_left_alone(void **state)
+{
+    struct guest g = gib(400, 1024, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r = run(&g, &limits);
+
+    (void)state;
+    assert_int_equal(r.verdict, XF_VERDICT_ABORT);
+    assert_int_equal(r.reason, XF_REASON_NOT_CONVERGING);
+    assert_int_equal(r.cap_percent, 100);
+    assert_int_equal(r.n_slow, 0);
+    assert_true(r.rounds <= 8);
+}
+
+static void force_stops_where_else_it_gives_up(void **state)
+{
+    struct guest g = gib(400, 1024, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.force = true;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.predicted_us > limits.max_us);
+}
+
+static void slowing_goes_in_steps_and_helps(void **state)
+{
+    struct guest g = gib(120, 1024, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r = run(&g, &limits);
+
+    (void)state;
+    assert_int_equal(r.verdict, XF_VERDICT_ABORT);
+    limits.slow_allowed = true;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.n_slow >= 1 && r.n_slow <= 4);
+    assert_true(r.cap_least < 100);
+    assert_true(r.pause_us <= limits.max_us);
+}
+
+static void giving_up_lifts_the_cap(void **state)
+{
+    struct guest g = gib(4000, 1024, 50);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.slow_allowed = true;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_ABORT);
+    assert_int_equal(r.n_slow, 4);
+    assert_int_equal(r.cap_least, 10);
+    assert_int_equal(r.cap_percent, 100);
+}
+
+static void a_noisy_guest_ends_within_the_maximum(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct guest g = gib(60, 512, 400);
+        struct xf_precopy_limits limits = defaults(g.total_pages);
+        struct result r;
+
+        g.noise = 3;
+        g.random = seed;
+        r = run(&g, &limits);
+        assert_int_equal(r.verdict, XF_VERDICT_STOP);
+        assert_true(r.pause_us <= limits.max_us);
+    }
+}
+
+static void a_huge_guest_converges(void **state)
+{
+    struct guest g = gib(100, 65536, 1000);
+    struct xf_precopy_limits limits;
+    struct result r;
+
+    (void)state;
+    g.total_pages = 268435456.0; /* 1 TiB */
+    limits = defaults(g.total_pages);
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.pause_us <= limits.target_us);
+}
+
+static void the_time_limit_stops_or_gives_up(void **state)
+{
+    struct guest busy = gib(90, 1024, 100);
+    struct guest calm = gib(50, 64, 100);
+    struct xf_precopy_limits limits = defaults(busy.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.max_time_us = 20000000;
+    limits.target_us = 1;
+    r = run(&busy, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_ABORT);
+    assert_int_equal(r.reason, XF_REASON_MAX_TIME);
+    assert_true(r.time_us <= (double)limits.max_time_us);
+    r = run(&calm, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.pause_us <= limits.max_us);
+}
+
+/* The fixed cost alone is above the target: more rounds could not help. */
+static void a_fixed_cost_above_the_target_does_not_keep_it_from_stopping(void **state)
+{
+    struct guest g = gib(5, 8, 1000);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.fixed_us = 500000;
+    limits.slow_allowed = true;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_int_equal(r.n_slow, 0);
+    assert_true(r.rounds <= 3);
+}
+
+static void cold_stops_at_once(void **state)
+{
+    struct guest g = gib(400, 1024, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.cold = true;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_int_equal(r.rounds, 1);
+}
+
+static void waiting_for_permission_uses_up_no_patience(void **state)
+{
+    struct guest g = gib(20, 64, 1000);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    g.switch_after = 200;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.pause_us <= limits.target_us);
+}
+
+static void the_target_is_never_above_the_maximum(void **state)
+{
+    struct guest g = gib(60, 512, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.target_us = 5000000;
+    limits.max_us = 400000;
+    r = run(&g, &limits);
+    assert_true(r.verdict == XF_VERDICT_ABORT || r.pause_us <= limits.max_us * 1.1);
+}
+
+static struct guest any_guest(uint64_t seed)
+{
+    struct guest g = { .random = seed * 2654435761u + 1 };
+
+    draw(&g);
+    g.total_pages = 4096 + draw(&g) * draw(&g) * 4e6;
+    g.set_pages = 1 + draw(&g) * draw(&g) * (g.total_pages - 1);
+    g.rate_pages_s = draw(&g) * draw(&g) * 500000;
+    g.link_mb_s = 1 + draw(&g) * 2000;
+    return g;
+}
+
+static struct xf_precopy_limits any_limits(struct guest *g)
+{
+    struct xf_precopy_limits limits = {
+        .target_us = (uint32_t)(draw(g) * 1e6),
+        .max_us = (uint32_t)(1000 + draw(g) * 3e6),
+        .fixed_us = (uint32_t)(draw(g) * 3e5),
+        .max_time_us = draw(g) < 0.3 ? (uint64_t)(draw(g) * 1e8) : 0,
+        .pages_total = (uint64_t)g->total_pages,
+        .slow_allowed = draw(g) < 0.5,
+        .force = draw(g) < 0.2,
+    };
+
+    g->switch_after = draw(g) < 0.2 ? (uint32_t)(draw(g) * 50) : 0;
+    return limits;
+}
+
+static void every_guest_ends_and_no_promise_is_broken(void **state)
+{
+    uint32_t n_stop = 0, n_abort = 0, n_slowed = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20000; seed++) {
+        struct guest g = any_guest(seed);
+        struct xf_precopy_limits limits = any_limits(&g);
+        struct result r = run(&g, &limits);
+
+        assert_true(r.rounds <= ROUNDS_EVER(&g));
+        assert_true(r.verdict == XF_VERDICT_STOP || r.verdict == XF_VERDICT_ABORT);
+        assert_true(limits.slow_allowed || r.n_slow == 0);
+        if (r.verdict == XF_VERDICT_ABORT) {
+            n_abort++;
+            assert_false(limits.force);
+            assert_int_equal(r.cap_percent, 100);
+            assert_true(r.reason == XF_REASON_NOT_CONVERGING || r.reason == XF_REASON_MAX_TIME);
+        } else if (!limits.force) {
+            n_stop++;
+            assert_true(r.predicted_us <= limits.max_us);
+            /* Guests here are steady, so what was predicted holds but for the last round trip. */
+            assert_true(r.pause_us <= limits.max_us * 1.05 + 2 * LATENCY_US + 2 * PAGE_BYTES);
+        }
+        n_slowed += r.n_slow > 0;
+    }
+    /* All kinds of ends were really seen. */
+    assert_true(n_stop > 1000 && n_abort > 100 && n_slowed > 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_idle_guest_takes_two_rounds),
+        cmocka_unit_test(a_hot_spot_pauses_within_the_target),
+        cmocka_unit_test(a_small_set_written_fast_is_not_mistaken_for_a_slow_guest),
+        cmocka_unit_test(a_guest_faster_than_the_link_is_left_alone),
+        cmocka_unit_test(force_stops_where_else_it_gives_up),
+        cmocka_unit_test(slowing_goes_in_steps_and_helps),
+        cmocka_unit_test(giving_up_lifts_the_cap),
+        cmocka_unit_test(a_noisy_guest_ends_within_the_maximum),
+        cmocka_unit_test(a_huge_guest_converges),
+        cmocka_unit_test(the_time_limit_stops_or_gives_up),
+        cmocka_unit_test(a_fixed_cost_above_the_target_does_not_keep_it_from_stopping),
+        cmocka_unit_test(cold_stops_at_once),
+        cmocka_unit_test(waiting_for_permission_uses_up_no_patience),
+        cmocka_unit_test(the_target_is_never_above_the_maximum),
+        cmocka_unit_test(every_guest_ends_and_no_promise_is_broken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
