@@ -27,6 +27,7 @@
 #define SLOTS_MS 200u
 #define HELLO_MS 1000u
 #define BAD_FRAME_LOG_MS 60000u
+#define PROGRESS_KEPT_MS 5000u /* it comes once a second */
 /* Records are never forgotten (H13); a peer that invents domains without end is not believed. */
 #define DOMAINS_MAX 16384u
 
@@ -152,6 +153,16 @@ static uint32_t mask_of(struct xf_agent *agent, const struct xf_node *nodes, siz
         mask |= slot.i != XF_SLOT_NONE ? UINT32_C(1) << slot.i : 0;
     }
     return mask;
+}
+
+/* A party tells once a second until its part has ended; the other may have ended it before. */
+static void forget_old_progress(struct xf_domain *dom, uint64_t now_ms)
+{
+    if (dom->progress != NULL && now_ms >= dom->progress_ms + PROGRESS_KEPT_MS) {
+        json_decref(dom->progress);
+        dom->progress = NULL;
+        dom->agent->slots_at_ms = 0;
+    }
 }
 
 static void forget_progress_of_absent(struct xf_agent *agent)
@@ -442,6 +453,7 @@ static void tick_domain(struct xf_domain *dom, uint64_t now)
     }
     xf_op_tick(dom, now);
     xf_attempt_tick(dom, now);
+    forget_old_progress(dom, now);
     destroy_if_home(dom);
 }
 
@@ -513,6 +525,7 @@ void xf_agent_stop(struct xf_agent *agent)
     xf_requests_free(agent);
     xf_domains_free(agent);
     xf_later_free(agent);
+    xf_op_cookies_free(agent);
     if (agent->hyper_ops != NULL && agent->hyper != NULL) {
         agent->hyper_ops->close(agent->hyper);
     }

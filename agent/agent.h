@@ -107,6 +107,7 @@ struct xf_domain {
 
     json_t *progress; /* last heard of its migration, run by another node; or NULL */
     struct xf_node progress_from;
+    uint64_t progress_ms; /* when it came */
 };
 
 struct xf_agent {
@@ -223,6 +224,7 @@ void xf_op_persisted(struct xf_agent *agent, uint64_t cookie, bool ok);
 uint64_t xf_op_cookie_new(struct xf_domain *dom, enum xf_op op);
 bool xf_op_cookie_take(struct xf_agent *agent, uint64_t cookie, struct xf_domain **ret_dom,
                        enum xf_op *ret_op);
+void xf_op_cookies_free(struct xf_agent *agent);
 void xf_op_tick(struct xf_domain *dom, uint64_t now_ms);
 void xf_op_release(struct xf_domain *dom); /* what a finished or undone arrival still holds */
 

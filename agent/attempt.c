@@ -18,6 +18,8 @@
 #include "text.h"
 
 #define PROGRESS_MS 1000u
+/* Corosync and the group are there within seconds of the agent's start, or are in trouble. */
+#define GROUP_WAIT_MS 15000u
 /* A destination without a free slot is asked again this much later. */
 #define REQUEUE_MS 1000u
 
@@ -494,6 +496,12 @@ static bool network_is_awaited(const struct xf_attempt *at, uint64_t now_ms)
            now_ms < at->report_at_ms;
 }
 
+/* What a restarted agent undid before it joined is worth a report to all, too. */
+static bool group_is_awaited(const struct xf_domain *dom, uint64_t now_ms)
+{
+    return dom->agent->members == 0 && now_ms < dom->attempt->ended_ms + GROUP_WAIT_MS;
+}
+
 static bool reports(const struct xf_domain *dom)
 {
     const struct xf_attempt *at = dom->attempt;
@@ -527,7 +535,7 @@ void xf_attempt_end(struct xf_domain *dom, enum xf_reason reason)
             xf_op_release(dom);
         }
     }
-    if (network_is_awaited(at, now_ms) || requeue(dom)) {
+    if (network_is_awaited(at, now_ms) || group_is_awaited(dom, now_ms) || requeue(dom)) {
         return;
     }
     if (reports(dom)) {

@@ -65,6 +65,16 @@ static bool take_cookie(struct xf_agent *agent, uint64_t cookie, struct xf_op_co
     return false;
 }
 
+void xf_op_cookies_free(struct xf_agent *agent)
+{
+    while (agent->cookies != NULL) {
+        struct xf_op_cookie *c = agent->cookies;
+
+        agent->cookies = c->next;
+        free(c);
+    }
+}
+
 /* UNPAUSE allocates nothing (H12): its cookie is made of the domain's number. */
 #define UNPAUSE_COOKIE (UINT64_C(1) << 63)
 
@@ -372,7 +382,7 @@ static void add_reason(char *text, size_t size, enum xf_reason *reason, enum xf_
     size_t len = strlen(text);
 
     *reason = *reason == XF_REASON_OK ? add : *reason;
-    snprintf(text + len, size - len, "%s%s", len > 0 ? "\n" : "", sentence);
+    snprintf(text + len, size - len, "%s%s", len > 0 ? "; " : "", sentence);
 }
 
 static void start_prepare(struct xf_domain *dom)

@@ -43,7 +43,7 @@ static void find(struct xf_preflight *p, enum xf_reason reason, const char *text
     if (p->reason == XF_REASON_OK) {
         p->reason = reason;
     }
-    snprintf(p->text + len, sizeof(p->text) - len, "%s%s", len > 0 ? "\n" : "", text);
+    snprintf(p->text + len, sizeof(p->text) - len, "%s%s", len > 0 ? "; " : "", text);
 }
 
 /* ---- in the process ---- */

@@ -14,7 +14,7 @@
 
 struct xf_preflight;
 
-/* reason: the first one, XF_REASON_OK if none. text: one sentence a line. Frees itself. */
+/* reason: the first one, XF_REASON_OK if none. text: sentences, separated by "; ". Frees itself. */
 typedef void (*xf_preflight_done_fn)(void *arg, enum xf_reason reason, const char *text);
 
 /* known and known_text: what the caller found by itself, told first. NULL: no process left. */

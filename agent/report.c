@@ -276,7 +276,7 @@ void xf_report_progress(struct xf_domain *dom, bool to_group)
     if (addresses != NULL) {
         json_object_set_new(body, "addresses", addresses);
     }
-    if (to_group && (at == NULL || !at->queued)) {
+    if (to_group) {
         send_json(dom->agent, dom, XF_FRAME_PROGRESS, &dom->core.id, body);
     }
     json_decref(body);
@@ -373,6 +373,7 @@ void xf_progress_received(struct xf_agent *agent, struct xf_node from,
     json_decref(dom->progress);
     dom->progress = body;
     dom->progress_from = from;
+    dom->progress_ms = xf_now_ms();
 }
 
 /* ---- learning ---- */

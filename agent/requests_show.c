@@ -112,7 +112,7 @@ json_t *xf_request_domain_json(const struct xf_domain *dom)
     struct xf_slot slot = xf_cluster_slot(&agent->cluster, node);
     uint8_t copy = slot.i < XF_NODES_MAX ? dom->copies[slot.i] : XF_COPY_NONE;
     bool moving = (xf_core_busy(&dom->core) && dom->core.state != XF_ST_STARTING) ||
-                  dom->progress != NULL;
+                  (dom->progress != NULL && dom->core.state != XF_ST_HOME);
 
     return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:b}", "name", xf_domain_shown(dom), "uuid",
                      dom->uuid_text, "node", xf_peer_slot_name(agent, slot), "state",

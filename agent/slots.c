@@ -43,6 +43,14 @@ static bool is_destination(const struct xf_domain *dom)
     return xf_core_busy(&dom->core) && dom->core.state != XF_ST_STARTING && !is_source(dom);
 }
 
+/* Who waits for a slot takes none. */
+static bool is_queued(const struct xf_domain *dom)
+{
+    const char *state = json_string_value(json_object_get(dom->progress, "state"));
+
+    return state != NULL && strcmp(state, "queued") == 0;
+}
+
 static bool names(const struct xf_domain *dom, const char *key, const char *node)
 {
     const char *text = json_string_value(json_object_get(dom->progress, key));
@@ -60,7 +68,7 @@ static void parties(const struct xf_domain *dom, struct xf_slot node, bool *ret_
     if (is_source(dom) || is_destination(dom)) {
         *ret_out = dom->core.src.i == node.i;
         *ret_in = dom->core.dst.i == node.i;
-    } else if (dom->progress != NULL) {
+    } else if (dom->progress != NULL && !is_queued(dom)) {
         *ret_out = names(dom, "source", name);
         *ret_in = names(dom, "destination", name);
     }
@@ -94,7 +102,8 @@ static uint32_t moving(struct xf_agent *agent)
     uint32_t n = 0;
 
     for (struct xf_domain *dom = agent->domains; dom != NULL; dom = dom->next) {
-        n += is_source(dom) || is_destination(dom) || dom->progress != NULL ? 1 : 0;
+        n += is_source(dom) || is_destination(dom) || (dom->progress != NULL && !is_queued(dom))
+                 ? 1 : 0;
     }
     return n;
 }

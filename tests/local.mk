@@ -15,8 +15,15 @@ world_sources = tests/world.c tests/world.h tests/world_print.c tests/world_step
 check_PROGRAMS += tests/explore
 tests_explore_LDADD = common/libxfcommon.a
 tests_explore_SOURCES = tests/explore.c $(world_sources)
-SCRIPT_TESTS += tests/explore.sh tests/mutants.sh
-EXTRA_DIST += tests/mutants.awk tests/mutants.list
+check_PROGRAMS += tests/story tests/storm
+tests_story_LDADD = common/libxfcommon.a
+tests_story_SOURCES = tests/story.c $(world_sources)
+tests_storm_LDADD = common/libxfcommon.a
+tests_storm_SOURCES = tests/storm.c $(world_sources)
+tests_storm_CPPFLAGS = $(AM_CPPFLAGS) -DW_NODES=8 -DW_QUEUE=200 -DW_IDS=250
+TESTS += tests/storm
+SCRIPT_TESTS += tests/explore.sh tests/mutants.sh tests/stories.sh
+EXTRA_DIST += tests/mutants.awk tests/mutants.list tests/stories tests/golden
 
 UNIT_TESTS += tests/unit_ctl
 tests_unit_ctl_LDADD = $(UNIT_LIBS)

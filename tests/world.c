@@ -68,7 +68,7 @@ bool world_quorate(const struct world *w, unsigned i)
 /* The incarnation that was there last is confirmed off. */
 bool world_is_fenced(const struct w_node *x)
 {
-    return (x->fenced & world_bit(x->boot & 7)) != 0;
+    return (x->fenced & world_bit(x->boot & 31)) != 0;
 }
 
 static const struct xf_cluster *cluster_of(const struct world *w, unsigned i)
@@ -114,8 +114,11 @@ static uint8_t id_place(struct world *w, const struct xf_migid *id, struct xf_no
         w->flags |= W_F_OVERFLOW;
         return 0;
     }
-    w->id[w->n_ids] = (struct w_id){ (uint8_t)id->epoch, (uint8_t)(src.id - 1),
-                                     (uint8_t)(dst.id - 1), (uint8_t)id->boot.v };
+    w->id[w->n_ids] = (struct w_id){ .epoch = (uint8_t)id->epoch,
+                                     .src = (uint8_t)(src.id - 1),
+                                     .dst = (uint8_t)(dst.id - 1),
+                                     .boot = (uint8_t)id->boot.v,
+                                     .dst_boot = w->node[dst.id - 1].boot };
     return w->n_ids++;
 }
 
@@ -155,6 +158,21 @@ static unsigned promises(const struct world *w, uint8_t id, unsigned what)
     return n;
 }
 
+static bool valid(const struct w_node *x)
+{
+    return x->copy != W_NONE && x->copy != W_INC && !x->stale;
+}
+
+static bool any_valid(const struct world *w)
+{
+    for (unsigned i = 0; i < w->n; i++) {
+        if (valid(&w->node[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void run_copy(struct world *w, unsigned i)
 {
     struct w_node *x = &w->node[i];
@@ -182,37 +200,47 @@ static void run_copy(struct world *w, unsigned i)
     }
 }
 
+static bool died_since(const struct w_node *x, uint8_t boot)
+{
+    return !x->up || x->boot > boot;
+}
+
+/* The title to run had passed, or may have, to the other party of a migration, whose node died since. */
+static bool title_had_gone(const struct world *w, unsigned i)
+{
+    for (uint8_t k = 1; k < w->n_ids; k++) {
+        const struct w_id *id = &w->id[k];
+
+        if (id->src == i && died_since(&w->node[id->dst], id->dst_boot) &&
+            ((id->said & W_SAID_COMMIT) || 2 * promises(w, k, XF_PROMISE_GO) >= w->n)) {
+            return true;
+        }
+        if (id->dst == i && died_since(&w->node[id->src], id->boot) &&
+            ((id->said & (W_SAID_ABORT | W_SAID_UNDO)) ||
+             2 * promises(w, k, XF_PROMISE_STAY) >= w->n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void destroy_copy(struct world *w, unsigned i)
 {
     struct w_node *x = &w->node[i];
-    const struct w_node *s = &w->node[W_S];
-    const struct w_node *d = &w->node[W_D];
-    uint8_t was = x->copy;
-    bool stale = x->stale;
+    bool was_valid = valid(x);
 
-    x->copy = W_NONE;
-    x->stale = 0;
-    if (was == W_NONE || was == W_INC || stale) {
-        return;
-    }
-    if (was == W_RUN) {
+    if (x->copy == W_RUN) {
         wrong("(b) a running copy was destroyed");
     }
-    for (unsigned j = 0; j < w->n; j++) {
-        if (w->node[j].copy != W_NONE && w->node[j].copy != W_INC && !w->node[j].stale) {
-            return;
-        }
-    }
-    /* The last one. Excused only if the title had passed, or may have, to a node that died since. */
-    if (i == W_S && d->crashed &&
-        ((w->flags & W_F_COMMIT) || 2 * promises(w, 1, XF_PROMISE_GO) >= w->n)) {
+    x->copy = W_NONE;
+    x->stale = 0;
+    if (!was_valid || any_valid(w)) {
         return;
     }
-    if (i == W_D && s->crashed &&
-        ((w->flags & (W_F_ABORT | W_F_UNDO)) || 2 * promises(w, 1, XF_PROMISE_STAY) >= w->n)) {
-        return;
+    if (!title_had_gone(w, i)) {
+        wrong("(b) the last valid copy was destroyed");
     }
-    wrong("(b) the last valid copy was destroyed");
+    w->flags |= W_F_GONE;
 }
 
 /* ---- the group ---- */
@@ -285,11 +313,11 @@ static void send_all(struct world *w, unsigned from, const struct xf_msg *msg)
     m.went = msg->went;
     m.epoch_max = w->hellos ? (uint8_t)msg->epoch_max : 0;
     m.boot = msg->type == XF_MSG_INTENT || msg->type == XF_MSG_HELLO ? (uint8_t)msg->boot.v : 0;
-    if (m.id == 1 && msg->type == XF_MSG_COMMIT) {
-        w->flags |= W_F_COMMIT;
+    if (msg->type == XF_MSG_COMMIT) {
+        w->id[m.id].said |= W_SAID_COMMIT;
     }
-    if (m.id == 1 && msg->type == XF_MSG_ABORT) {
-        w->flags |= W_F_ABORT;
+    if (msg->type == XF_MSG_ABORT) {
+        w->id[m.id].said |= W_SAID_ABORT;
     }
     for (unsigned to = 0; to < w->n; to++) {
         if ((world_agents(w, from) & world_bit(to)) != 0 && to != from) {
@@ -361,8 +389,8 @@ static void act(struct world *w, unsigned i, const struct xf_act *a)
         x->note = a->note;
         x->note_id = id_place(w, &x->core.id, (struct xf_node){ x->core.src.i + 1u },
                               (struct xf_node){ x->core.dst.i + 1u });
-        if (a->note == XF_NOTE_UNDO && x->note_id == 1) {
-            w->flags |= W_F_UNDO;
+        if (a->note == XF_NOTE_UNDO) {
+            w->id[x->note_id].said |= W_SAID_UNDO;
         }
         return;
     case XF_ACT_PERSIST:
@@ -542,7 +570,7 @@ static bool perform(struct world *w, unsigned i)
             }
         }
         x->copy = W_RUN;
-        w->flags |= W_F_START;
+        w->flags &= (uint8_t)~W_F_GONE;
         return true;
     case XF_OP_NONE:
     case XF_N_OPS:
@@ -600,11 +628,14 @@ static void node_down(struct world *w, unsigned i, bool journal_done)
     }
     agent_down(w, i);
     x->up = 0;
+    if (valid(x)) {
+        x->copy = W_NONE;
+        w->flags |= any_valid(w) ? 0 : W_F_GONE;
+    }
     x->copy = W_NONE;
     x->stale = 0;
     x->note = 0;
     x->note_id = 0;
-    x->crashed = 1;
 }
 
 static void agent_up(struct world *w, unsigned i)
@@ -727,7 +758,7 @@ static void apply_environment(struct world *w, const struct w_step *s)
         if (w->node[i].up) {
             node_down(w, i, true);
         }
-        w->node[i].fenced |= (uint8_t)world_bit(w->node[i].boot & 7);
+        w->node[i].fenced |= world_bit(w->node[i].boot & 31);
         break;
     default:
         assert(false);
@@ -745,7 +776,7 @@ static void apply_agent(struct world *w, const struct w_step *s)
     case W_STEP_ANSWER:
         break;
     case W_STEP_FENCE_TOLD:
-        for (unsigned b = 1; b < 8; b++) {
+        for (unsigned b = 1; b < 32; b++) {
             if (w->node[s->arg].fenced & world_bit(b)) {
                 bool still = !w->node[s->arg].up && w->node[s->arg].boot == b;
 
@@ -773,7 +804,7 @@ static void apply_agent(struct world *w, const struct w_step *s)
     case W_STEP_GUEST_ENDS:
         ev = (struct xf_event){ .type = XF_EV_VANISHED };
         w->node[i].copy = W_NONE;
-        w->flags |= W_F_MOVED;
+        w->flags |= W_F_MOVED | W_F_GONE;
         break;
     default:
         assert(false);

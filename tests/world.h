@@ -22,7 +22,9 @@
 #ifndef W_QUEUE
 #define W_QUEUE 14
 #endif
+#ifndef W_IDS
 #define W_IDS 6 /* different migration ids in one run */
+#endif
 
 enum { W_S, W_D }; /* slots of the first migration's parties */
 
@@ -77,8 +79,7 @@ struct w_node {
     uint8_t up;
     uint8_t agent;
     uint8_t boot;
-    uint8_t fenced;  /* mask of incarnations (1 << boot) confirmed off */
-    uint8_t crashed; /* died at least once since the first INTENT */
+    uint32_t fenced; /* mask of incarnations (1 << boot) confirmed off */
     uint8_t n_queue;
     struct w_msg queue[W_QUEUE];
 };
@@ -88,19 +89,20 @@ struct w_id {
     uint8_t src;
     uint8_t dst;
     uint8_t boot;
+    uint8_t dst_boot; /* when the id came up */
+    uint8_t said;     /* enum w_said */
 };
+
+enum w_said { W_SAID_COMMIT = 1 << 0, W_SAID_ABORT = 1 << 1, W_SAID_UNDO = 1 << 2 };
 
 enum w_chan { W_CHAN_NONE, W_CHAN_OPEN, W_CHAN_END, W_CHAN_DONE, W_CHAN_BROKEN };
 
 enum w_flag {
-    W_F_COMMIT = 1 << 0, /* S said COMMIT for the first migration */
-    W_F_ABORT = 1 << 1,
-    W_F_UNDO = 1 << 2,
-    W_F_CANCEL = 1 << 3,
-    W_F_MOVED = 1 << 4, /* the guest went on from D, or shut down there */
-    W_F_START = 1 << 5, /* started anew */
-    W_F_OVERFLOW = 1 << 6,
-    W_F_OP_FAILED = 1 << 7, /* then only a time-out may bring things on again */
+    W_F_CANCEL = 1 << 0,
+    W_F_MOVED = 1 << 1, /* the guest went on from D, or shut down there */
+    W_F_OVERFLOW = 1 << 2,
+    W_F_OP_FAILED = 1 << 3, /* then only a time-out may bring things on again */
+    W_F_GONE = 1 << 4,      /* the last valid copy went in a way that is nobody's fault here */
 };
 
 /* Small things first: a world of n nodes is its first world_size(n) bytes. */
@@ -165,7 +167,7 @@ struct w_step {
     uint8_t protocol; /* happens by itself, without a fault or an operator */
     uint8_t cost;     /* faults it spends */
 };
-#define W_STEPS_MAX 96
+#define W_STEPS_MAX (128 + (1 << W_NODES))
 
 /* Every node knows of the domain; it runs on W_S; nothing under way. */
 void world_init(struct world *w, unsigned n, unsigned faults);

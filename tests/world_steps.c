@@ -196,14 +196,12 @@ bool world_healed(const struct world *w)
 bool world_settled(const struct world *w)
 {
     unsigned running = 0;
-    bool died = (w->flags & W_F_MOVED) != 0;
 
     for (unsigned i = 0; i < w->n; i++) {
         if (w->node[i].copy > W_RUN) {
             return false;
         }
         running += w->node[i].copy == W_RUN;
-        died |= w->node[i].crashed != 0;
     }
-    return running == 1 || (running == 0 && died);
+    return running == 1 || (running == 0 && (w->flags & W_F_GONE));
 }

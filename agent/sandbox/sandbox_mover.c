@@ -119,13 +119,14 @@ static int sandbox_pages(const char *dir, const struct xf_uuid *uuid, uint64_t *
 {
     struct xf_sandbox_status status;
     int rc = xf_sandbox_status(dir, uuid, &status);
-    /* The status page comes first; the process listens only once it has its memory. */
-    int sock = rc == 0 ? xf_sandbox_connect(dir, uuid, 0) : rc;
 
-    if (sock < 0) {
-        return sock;
+    if (rc < 0) {
+        return rc;
     }
-    (void)close(sock);
+    /* The status page is there first, the memory later. */
+    if (status.n_pages == 0) {
+        return -EAGAIN;
+    }
     *ret_pages = status.n_pages;
     return 0;
 }

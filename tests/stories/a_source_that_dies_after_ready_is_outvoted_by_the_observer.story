@@ -1,0 +1,7 @@
+nodes 3
+suspend S
+end S
+complete D
+node_crash S 0
+quiet
+expect copy D
