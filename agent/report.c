@@ -19,6 +19,8 @@
 #define LEARN_FROM 9u
 /* Before the first move: suspension, handshake and unpausing of an idle guest take about this long. */
 #define FIXED_COST_FIRST_US 50000u
+/* Of a commit: two messages, each within a rotation of Corosync's token. More is a fault. */
+#define COMMIT_MAX_MS 100.0
 #define PAGES_PER_MIB 256u
 
 static json_t *ms_of(uint64_t us)
@@ -97,9 +99,10 @@ static void missing_text(const struct xf_domain *dom, char *buf, size_t size)
         snprintf(buf, size, "a word from %s, or that it is confirmed off",
                  xf_peer_slot_name(agent, peer));
     } else if (xf_core_in_doubt(core)) {
-        snprintf(buf, size, "a word from %s, or %u votes of %u nodes (%u so far%s)",
+        snprintf(buf, size, "a word from %s, or %u votes of %u nodes (%u so far%s)%s",
                  xf_peer_slot_name(agent, peer), agent->cluster.n_nodes / 2u + 1u,
-                 agent->cluster.n_nodes, have, core->quorate ? "" : ", and no quorum here");
+                 agent->cluster.n_nodes, have, core->quorate ? "" : ", and no quorum here",
+                 2 * have == agent->cluster.n_nodes ? ", or that it is confirmed off" : "");
     }
 }
 
@@ -385,6 +388,25 @@ static int by_size(const void *a, const void *b)
     return d < 0 ? -1 : d > 0 ? 1 : 0;
 }
 
+static double phase_ms(const json_t *pause, const char *key)
+{
+    double ms = json_number_value(json_object_get(pause, key)); /* 0 for null */
+
+    return ms > 0 ? ms : 0;
+}
+
+/*
+ * The phases, not total_ms: that also holds the waiting of a tie-break, which says nothing of the
+ * next move and would have the stop rule refuse it.
+ */
+static double fixed_ms(const json_t *pause)
+{
+    double commit = phase_ms(pause, "commit_ms");
+
+    return phase_ms(pause, "suspend_ms") + phase_ms(pause, "build_ms") +
+           phase_ms(pause, "unpause_ms") + (commit < COMMIT_MAX_MS ? commit : COMMIT_MAX_MS);
+}
+
 uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent)
 {
     double cost[LEARN_FROM];
@@ -394,11 +416,9 @@ uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent)
     for (uint32_t i = 0; n < LEARN_FROM && (report = xf_history_get(agent->history, i)) != NULL;
          i++) {
         json_t *pause = json_object_get(report, "pause");
-        json_t *total = json_object_get(pause, "total_ms");
-        json_t *last = json_object_get(pause, "last_pages_ms");
 
-        if (json_is_number(total) && json_is_number(last)) {
-            cost[n++] = json_number_value(total) - json_number_value(last);
+        if (json_is_number(json_object_get(pause, "total_ms"))) {
+            cost[n++] = fixed_ms(pause);
         }
     }
     if (n == 0) {

@@ -80,17 +80,23 @@ static void create_checked(void *arg, enum xf_reason reason, const char *text)
     }
 }
 
-/* The uuid asked for, else the configuration's, else a new one. */
-static bool choose_uuid(const struct xf_ctl_request *request, const struct xf_dom_needs *needs,
-                        struct xf_uuid *ret_uuid)
+/*
+ * The uuid asked for, else the configuration's, else that of a domain of this name that is known
+ * and held nowhere (a start that is tried again is no new domain), else a new one.
+ */
+static bool choose_uuid(struct xf_agent *agent, const struct xf_ctl_request *request,
+                        const struct xf_dom_needs *needs, struct xf_uuid *ret_uuid)
 {
     const char *text = xf_ctl_value(request, "uuid");
+    const struct xf_domain *known = xf_domain_named(agent, needs->name);
 
     if (text != NULL && text[0] != '\0') {
         return xf_uuid_parse(text, ret_uuid) == 0 && !xf_uuid_eq(ret_uuid, &no_uuid);
     }
     if (!xf_uuid_eq(&needs->uuid, &no_uuid)) {
         *ret_uuid = needs->uuid;
+    } else if (known != NULL && xf_domain_holder(known).id == 0) {
+        *ret_uuid = known->uuid;
     } else {
         new_uuid(ret_uuid);
     }
@@ -163,7 +169,7 @@ void xf_request_create(struct xf_asker *asker, const struct xf_ctl_request *requ
         xf_answer(asker, XF_REASON_CONFIG, err, NULL);
         return;
     }
-    if (needs.name[0] == '\0' || !choose_uuid(request, &needs, &uuid)) {
+    if (needs.name[0] == '\0' || !choose_uuid(agent, request, &needs, &uuid)) {
         xf_answer(asker, XF_REASON_CONFIG, needs.name[0] == '\0' ? "it names no name"
                                                                  : "uuid is no uuid", NULL);
         return;

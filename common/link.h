@@ -27,7 +27,7 @@ enum xf_link_type {
     /* mover -> agent */
     XF_LINK_LISTENING, /* D: .port */
     XF_LINK_CONNECTED,
-    XF_LINK_ROUND,     /* .round */
+    XF_LINK_ROUND,     /* .round; the same number again tells of more of the same round */
     XF_LINK_WANT_SWITCH, /* S: the stop rule says stop; asks for SWITCH, pre-copy goes on meanwhile */
     XF_LINK_SUSPENDED, /* S */
     XF_LINK_WANT_END,  /* S: all but the end is sent */

@@ -114,6 +114,7 @@ static const struct field event_fields[] = {
     { .key = "promise", AT(promise), .form = FORM_NAME, .names = &promises, .always = EV(RESOLVE) },
     { .key = "slot", AT(slot), .form = FORM_SLOT, .always = EV(MOVE) | EV(FENCED) },
     { .key = "members", AT(members), .form = FORM_MASK, .always = EV(VIEW) },
+    { .key = "seen", AT(seen), .form = FORM_MASK, .always = EV(VIEW) },
     { .key = "quorate", AT(quorate), .form = FORM_FLAG, .always = EV(VIEW) },
     { .key = "boot", AT(boot), .form = FORM_BOOT, .always = EV(FENCED) },
     { .key = "reason", AT(reason), .form = FORM_REASON, .always = EV(CANCEL) },

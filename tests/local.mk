@@ -87,7 +87,7 @@ tests_net_net_tool_SOURCES = \
 	agent/net_watch.c
 tests_net_net_guest_LDADD = common/libxfcommon.a
 tests_net_net_guest_SOURCES = tests/net/net_guest.c
-EXTRA_DIST += tests/net/handover.py
+EXTRA_DIST += tests/net/handover.py tests/sandbox/h12.sh tests/sandbox/net.py
 
 # The sandbox hypervisor and its stream.
 UNIT_TESTS += tests/unit_domcfg

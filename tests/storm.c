@@ -175,7 +175,7 @@ static const char *start_again(struct world *w)
     const char *bad;
 
     for (unsigned i = 0; i < w->n; i++) {
-        if (w->node[i].copy != W_NONE) {
+        if (w->node[i].copy != COPY_NONE) {
             return NULL;
         }
     }

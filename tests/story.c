@@ -148,7 +148,7 @@ static void expect(const char *a, const char *b)
         return;
     }
     for (unsigned i = 0; i < w.n; i++) {
-        if (w.node[i].copy == W_RUN) {
+        if (w.node[i].copy == COPY_RUN) {
             running++;
             where = i;
         }

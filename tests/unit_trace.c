@@ -100,7 +100,7 @@ static void lines_read_as_documented(void **state)
     event.type = XF_EV_VIEW;
     event.members = 7;
     (void)xf_trace_event(&event, line, sizeof(line));
-    assert_string_equal(line, "view members=7 quorate=0");
+    assert_string_equal(line, "view members=7 seen=0 quorate=0");
 
     memset(&event, 0, sizeof(event));
     event.type = XF_EV_MSG;

@@ -160,7 +160,7 @@ static unsigned promises(const struct world *w, uint8_t id, unsigned what)
 
 static bool valid(const struct w_node *x)
 {
-    return x->copy != W_NONE && x->copy != W_INC && !x->stale;
+    return x->copy != COPY_NONE && x->copy != COPY_INC && !x->stale;
 }
 
 static bool any_valid(const struct world *w)
@@ -177,24 +177,24 @@ static void run_copy(struct world *w, unsigned i)
 {
     struct w_node *x = &w->node[i];
 
-    if (x->copy == W_RUN) {
+    if (x->copy == COPY_RUN) {
         return;
     }
-    if (x->copy == W_NONE) {
+    if (x->copy == COPY_NONE) {
         wrong("a copy that does not exist was told to run");
         return;
     }
     if (x->stale) {
         wrong("(c) a stale copy runs");
     }
-    if (x->copy == W_INC) {
+    if (x->copy == COPY_INC) {
         wrong("(d) an incomplete image runs");
     }
-    x->copy = W_RUN;
+    x->copy = COPY_RUN;
     for (unsigned j = 0; j < w->n; j++) {
-        if (j != i && w->node[j].copy == W_RUN) {
+        if (j != i && w->node[j].copy == COPY_RUN) {
             wrong("(a) two runnable copies");
-        } else if (j != i && w->node[j].copy != W_NONE) {
+        } else if (j != i && w->node[j].copy != COPY_NONE) {
             w->node[j].stale = 1;
         }
     }
@@ -229,10 +229,10 @@ static void destroy_copy(struct world *w, unsigned i)
     struct w_node *x = &w->node[i];
     bool was_valid = valid(x);
 
-    if (x->copy == W_RUN) {
+    if (x->copy == COPY_RUN) {
         wrong("(b) a running copy was destroyed");
     }
-    x->copy = W_NONE;
+    x->copy = COPY_NONE;
     x->stale = 0;
     if (!was_valid || any_valid(w)) {
         return;
@@ -373,7 +373,7 @@ static void open_channel(struct world *w, unsigned i)
     if (w->chan == W_CHAN_NONE && d->agent && d->core.state == XF_ST_D_RECV &&
         (world_side(w, i) & world_bit(w->node[i].core.dst.i)) != 0) {
         w->chan = W_CHAN_OPEN;
-        d->copy = W_INC;
+        d->copy = COPY_INC;
         d->stale = 0;
     } else {
         w->chan = W_CHAN_BROKEN;
@@ -565,11 +565,11 @@ static bool perform(struct world *w, unsigned i)
         return true;
     case XF_OP_CREATE:
         for (unsigned j = 0; j < w->n; j++) {
-            if (w->node[j].copy != W_NONE) {
+            if (w->node[j].copy != COPY_NONE) {
                 wrong("(a/c) the domain was started while another copy of it exists");
             }
         }
-        x->copy = W_RUN;
+        x->copy = COPY_RUN;
         w->flags &= (uint8_t)~W_F_GONE;
         return true;
     case XF_OP_NONE:
@@ -629,10 +629,10 @@ static void node_down(struct world *w, unsigned i, bool journal_done)
     agent_down(w, i);
     x->up = 0;
     if (valid(x)) {
-        x->copy = W_NONE;
+        x->copy = COPY_NONE;
         w->flags |= any_valid(w) ? 0 : W_F_GONE;
     }
-    x->copy = W_NONE;
+    x->copy = COPY_NONE;
     x->stale = 0;
     x->note = 0;
     x->note_id = 0;
@@ -640,11 +640,11 @@ static void node_down(struct world *w, unsigned i, bool journal_done)
 
 static void agent_up(struct world *w, unsigned i)
 {
-    static const uint8_t shown[] = { [W_NONE] = XF_COPY_NONE,
-                                     [W_RUN] = XF_COPY_RUNNING,
-                                     [W_SUSP] = XF_COPY_SUSPENDED,
-                                     [W_INC] = XF_COPY_PAUSED,
-                                     [W_OK] = XF_COPY_PAUSED };
+    static const uint8_t shown[] = { [COPY_NONE] = XF_COPY_NONE,
+                                     [COPY_RUN] = XF_COPY_RUNNING,
+                                     [COPY_SUSP] = XF_COPY_SUSPENDED,
+                                     [COPY_INC] = XF_COPY_PAUSED,
+                                     [COPY_OK] = XF_COPY_PAUSED };
     struct w_node *x = &w->node[i];
     struct xf_event ev = { .type = XF_EV_BOOT,
                            .copy = shown[x->copy],
@@ -701,12 +701,12 @@ static void guest_leaves(struct world *w, unsigned to)
             }
         }
         if (w->node[W_D].core.state == XF_ST_S_COPY && w->chan == W_CHAN_OPEN) {
-            w->node[W_D].copy = W_SUSP;
+            w->node[W_D].copy = COPY_SUSP;
             feed_mover(w, W_D, XF_MOVER_SUSPENDED);
             feed_mover(w, W_D, XF_MOVER_END);
         } else if (w->node[to].core.state == XF_ST_D_RECV && w->chan == W_CHAN_END) {
             w->chan = W_CHAN_DONE;
-            w->node[to].copy = W_OK;
+            w->node[to].copy = COPY_OK;
             feed_mover(w, to, XF_MOVER_COMPLETE);
         }
     }
@@ -803,7 +803,7 @@ static void apply_agent(struct world *w, const struct w_step *s)
         break;
     case W_STEP_GUEST_ENDS:
         ev = (struct xf_event){ .type = XF_EV_VANISHED };
-        w->node[i].copy = W_NONE;
+        w->node[i].copy = COPY_NONE;
         w->flags |= W_F_MOVED | W_F_GONE;
         break;
     default:
@@ -827,7 +827,7 @@ const char *world_apply(struct world *w, const struct w_step *s)
         op_ended(w, i, s->kind == W_STEP_OP_OK);
         break;
     case W_STEP_SUSPEND:
-        w->node[i].copy = W_SUSP;
+        w->node[i].copy = COPY_SUSP;
         feed_mover(w, i, XF_MOVER_SUSPENDED);
         break;
     case W_STEP_END:
@@ -835,7 +835,7 @@ const char *world_apply(struct world *w, const struct w_step *s)
         break;
     case W_STEP_COMPLETE:
         w->chan = W_CHAN_DONE;
-        w->node[i].copy = W_OK;
+        w->node[i].copy = COPY_OK;
         feed_mover(w, i, XF_MOVER_COMPLETE);
         break;
     case W_STEP_MOVER_FAILED:
@@ -883,7 +883,7 @@ void world_init(struct world *w, unsigned n, unsigned faults)
     w->faults = (uint8_t)faults;
     w->n_ids = 1;
     w->hellos = 1;
-    w->node[W_S].copy = W_RUN;
+    w->node[W_S].copy = COPY_RUN;
     for (unsigned i = 0; i < n; i++) {
         w->node[i].up = 1;
         w->node[i].boot = 1;

@@ -64,7 +64,7 @@ struct w_rec {
     uint8_t dst_boot;
 };
 
-enum w_copy { W_NONE, W_RUN, W_SUSP, W_INC, W_OK };
+enum w_copy { COPY_NONE, COPY_RUN, COPY_SUSP, COPY_INC, COPY_OK };
 
 struct w_node {
     struct xf_core core;

@@ -137,7 +137,7 @@ static void list_guest(struct lister *l)
 {
     const struct world *w = l->w;
     const struct w_node *d = &w->node[W_D];
-    bool home = d->agent && d->copy == W_RUN && d->core.state == XF_ST_HOME &&
+    bool home = d->agent && d->copy == COPY_RUN && d->core.state == XF_ST_HOME &&
                 d->core.op == XF_OP_NONE && !(w->flags & W_F_MOVED);
 
     if (!home) {
@@ -158,8 +158,8 @@ unsigned world_steps(const struct world *w, struct w_step list[static W_STEPS_MA
     unsigned running = 0;
 
     for (unsigned i = 0; i < w->n; i++) {
-        frozen += w->node[i].copy > W_RUN;
-        running += w->node[i].copy == W_RUN;
+        frozen += w->node[i].copy > COPY_RUN;
+        running += w->node[i].copy == COPY_RUN;
     }
     if (w->flags & W_F_OVERFLOW) {
         return 0;
@@ -198,10 +198,10 @@ bool world_settled(const struct world *w)
     unsigned running = 0;
 
     for (unsigned i = 0; i < w->n; i++) {
-        if (w->node[i].copy > W_RUN) {
+        if (w->node[i].copy > COPY_RUN) {
             return false;
         }
-        running += w->node[i].copy == W_RUN;
+        running += w->node[i].copy == COPY_RUN;
     }
     return running == 1 || (running == 0 && (w->flags & W_F_GONE));
 }

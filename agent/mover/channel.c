@@ -26,7 +26,8 @@ static size_t rate_take(struct xf_channel *ch, size_t size)
 {
     uint64_t now = xf_mono_us();
     double per_us = (double)ch->rate_kibps * 1024.0 / 1e6;
-    double depth = per_us * 1000.0 * RATE_SLICE_MS * RATE_SLICES;
+    double slice = per_us * 1000.0 * RATE_SLICE_MS;
+    double depth = slice * RATE_SLICES;
 
     if (ch->rate_kibps == 0) {
         return size;
@@ -37,10 +38,11 @@ static size_t rate_take(struct xf_channel *ch, size_t size)
     if (ch->bucket > depth) {
         ch->bucket = depth;
     }
-    if (ch->bucket < 1.0) {
-        return 0;
+    if (ch->bucket >= (double)size) {
+        return size;
     }
-    return (double)size < ch->bucket ? size : (size_t)ch->bucket;
+    /* Sending each byte as soon as it may leave would keep a processor busy with waiting. */
+    return ch->bucket >= slice && ch->bucket >= 1.0 ? (size_t)ch->bucket : 0;
 }
 
 static void moved(_Atomic uint64_t *when_us)
