@@ -24,12 +24,12 @@
 #include "store_writer.h"
 #include "text.h"
 
-#define SLOTS_MS 200u
-#define HELLO_MS 1000u
+#define SLOTS_MS         200u
+#define HELLO_MS         1000u
 #define BAD_FRAME_LOG_MS 60000u
 #define PROGRESS_KEPT_MS 5000u /* it comes once a second */
 /* Records are never forgotten (H13); a peer that invents domains without end is not believed. */
-#define DOMAINS_MAX 16384u
+#define DOMAINS_MAX      16384u
 
 void xf_agent_send(struct xf_agent *agent, const void *payload, size_t payload_size)
 {
@@ -118,7 +118,8 @@ static int boot(struct xf_agent *agent)
     return 0;
 }
 
-static void on_connected(void *arg, struct xf_node self, const struct xf_group_node *nodes, size_t n)
+static void on_connected(void *arg, struct xf_node self, const struct xf_group_node *nodes,
+                         size_t n)
 {
     struct xf_agent *agent = arg;
 
@@ -256,9 +257,10 @@ static void be_incompatible(struct xf_peer *peer, const struct xf_frame *f)
         peer->version_max = f->hello.version_max;
     }
     if (!peer->incompatible) {
-        xf_log(LOG_WARNING, "%s speaks protocol versions %u to %u, this agent %u to %u: it takes "
-               "no part", peer->name, peer->version_min, peer->version_max, XF_WIRE_MIN,
-               XF_WIRE_MAX);
+        xf_log(LOG_WARNING,
+               "%s speaks protocol versions %u to %u, this agent %u to %u: it takes "
+               "no part",
+               peer->name, peer->version_min, peer->version_max, XF_WIRE_MIN, XF_WIRE_MAX);
     }
     peer->incompatible = true;
 }

@@ -50,11 +50,11 @@ struct xf_peer {
     char address[XF_NAME_SIZE];
     bool configured;
     bool member;
-    bool seen;          /* in Corosync's membership, with or without its agent */
-    bool greeted;       /* its whole HELLO of this view was received */
-    bool incompatible;  /* no protocol version in common */
-    bool off;           /* confirmed off and not seen since */
-    bool off_heard;     /* told so by a peer while this node had no quorum */
+    bool seen;           /* in Corosync's membership, with or without its agent */
+    bool greeted;        /* its whole HELLO of this view was received */
+    bool incompatible;   /* no protocol version in common */
+    bool off;            /* confirmed off and not seen since */
+    bool off_heard;      /* told so by a peer while this node had no quorum */
     struct xf_boot boot; /* last heard; 0: never */
     struct xf_boot off_boot;
     uint16_t version_min;
@@ -101,7 +101,7 @@ struct xf_domain {
     struct xf_asker *creator;
     struct xf_asker *destroyer;
     char *create_config;
-    bool destroying; /* for an operator: the driver is at it */
+    bool destroying;             /* for an operator: the driver is at it */
     char refusal[2048];          /* why PREPARE or a request failed, for people */
     enum xf_reason step_refusal; /* of the REPORT in the step that a request caused */
 
@@ -114,7 +114,7 @@ struct xf_agent {
     qb_loop_t *loop;
     struct xf_ticker *ticker;
     uint64_t started_ms;
-    bool failed; /* the loop was stopped by an error */
+    bool failed;                             /* the loop was stopped by an error */
     void (*on_tick)(struct xf_agent *agent); /* main's: the watchdog */
     struct xf_settings settings;
     struct xf_secret secret;

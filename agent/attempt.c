@@ -17,11 +17,11 @@
 #include "slots.h"
 #include "text.h"
 
-#define PROGRESS_MS 1000u
+#define PROGRESS_MS   1000u
 /* Corosync and the group are there within seconds of the agent's start, or are in trouble. */
 #define GROUP_WAIT_MS 15000u
 /* A destination without a free slot is asked again this much later. */
-#define REQUEUE_MS 1000u
+#define REQUEUE_MS    1000u
 
 struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source)
 {
@@ -164,8 +164,8 @@ static void take_json(struct xf_domain *dom, const struct xf_msg *msg, const uin
 }
 
 /* Called before the core sees the message. */
-void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg, const uint8_t *payload,
-                             uint32_t size)
+void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
+                             const uint8_t *payload, uint32_t size)
 {
     struct xf_attempt *at = dom->attempt;
     bool mine = at != NULL && at->source && xf_migid_cmp(&msg->id, &dom->core.id) == 0;
@@ -266,8 +266,8 @@ void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg)
         at->want_end_us = now_us;
         return;
     case XF_LINK_COMPLETE:
-        at->build_us = msg->totals.build_us < UINT32_MAX ? (uint32_t)msg->totals.build_us
-                                                         : UINT32_MAX;
+        at->build_us =
+            msg->totals.build_us < UINT32_MAX ? (uint32_t)msg->totals.build_us : UINT32_MAX;
         at->totals = msg->totals;
         at->finished = true;
         return;

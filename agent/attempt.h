@@ -15,9 +15,9 @@
 /* A report with so many rounds still fits into one part of a reply. */
 #define XF_ATTEMPT_ROUNDS_MAX 96u
 /* How long a report waits for the old host to see the MAC from outside. */
-#define XF_NETWORK_WAIT_MS 1500u
+#define XF_NETWORK_WAIT_MS    1500u
 /* One switch-over at a time on a node, but none waits longer than this for another's. */
-#define XF_SWITCH_WAIT_MS 10000u
+#define XF_SWITCH_WAIT_MS     10000u
 
 struct xf_announce;
 struct xf_learn;
@@ -41,7 +41,8 @@ struct xf_attempt {
     char failure[256]; /* the mover's words */
 
     uint32_t n_rounds;
-    struct xf_round rounds[XF_ATTEMPT_ROUNDS_MAX]; /* the last one is overwritten when there are more */
+    struct xf_round
+        rounds[XF_ATTEMPT_ROUNDS_MAX]; /* the last one is overwritten when there are more */
     struct xf_link_totals totals;
     uint64_t suspended_us; /* all monotonic; 0: not yet */
     uint64_t want_end_us;
@@ -84,8 +85,8 @@ void xf_attempt_free(struct xf_domain *dom); /* when there is one */
 
 /* Payloads of DOMAIN frames, docs/wire.md. */
 json_t *xf_attempt_intent(struct xf_domain *dom);
-void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg, const uint8_t *payload,
-                             uint32_t size);
+void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
+                             const uint8_t *payload, uint32_t size);
 /* READY's and RUNNING's payload: one number in buf. Returns its size. */
 size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4]);
 

@@ -12,7 +12,7 @@
 
 #include "core.h"
 
-#define XF_BLACKBOX_ENTRIES 4096u
+#define XF_BLACKBOX_ENTRIES   4096u
 #define XF_BLACKBOX_LINE_SIZE 600u
 
 struct xf_blackbox;

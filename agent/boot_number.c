@@ -13,7 +13,7 @@
 
 #include "text.h"
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID   "/proc/sys/kernel/random/boot_id"
 #define LINE_SIZE 128
 
 static int read_line(const char *path, char buf[static LINE_SIZE])

@@ -17,11 +17,11 @@
 #include "cluster_impl.h"
 #include "log_qb.h"
 
-#define GROUP_NAME "xenferry"
+#define GROUP_NAME     "xenferry"
 #define BACKOFF_MIN_MS 200u
 #define BACKOFF_MAX_MS 5000u
 /* More than an agent sends in minutes: a group that takes so little has stopped. */
-#define QUEUE_MAX (16u << 20)
+#define QUEUE_MAX      (16u << 20)
 
 static const struct cpg_name group_name = {
     .length = sizeof(GROUP_NAME) - 1,
@@ -223,8 +223,7 @@ void xf_group_send(struct xf_group *group, const uint8_t *bytes, size_t size)
 {
     struct xf_outgoing *out;
 
-    if (!group->present || group->lost ||
-        (group->first == NULL && try_send(group, bytes, size))) {
+    if (!group->present || group->lost || (group->first == NULL && try_send(group, bytes, size))) {
         return;
     }
     if (group->queued_size + size > QUEUE_MAX) {
@@ -383,7 +382,8 @@ static int poll_handles(struct xf_group *group)
     if (qb_loop_poll_add(group->loop, QB_LOOP_HIGH, group->cpg_fd, POLLIN, group, on_cpg_fd) != 0 ||
         qb_loop_poll_add(group->loop, QB_LOOP_HIGH, group->quorum_fd, POLLIN, group,
                          on_quorum_fd) != 0 ||
-        qb_loop_poll_add(group->loop, QB_LOOP_LOW, group->cmap_fd, POLLIN, group, on_cmap_fd) != 0) {
+        qb_loop_poll_add(group->loop, QB_LOOP_LOW, group->cmap_fd, POLLIN, group, on_cmap_fd) !=
+            0) {
         return -ENOMEM;
     }
     return 0;
@@ -401,8 +401,10 @@ static void look_at_votes(const struct xf_group *group)
     }
     if (votequorum_getinfo(handle, group->self.id, &info) == CS_OK) {
         xf_log(LOG_INFO, "votequorum: expected votes %u, quorum %u%s", info.node_expected_votes,
-               info.quorum, (info.flags & VOTEQUORUM_INFO_TWONODE) != 0
-                   ? ", two_node: after a cut only confirmed fencing breaks a tie" : "");
+               info.quorum,
+               (info.flags & VOTEQUORUM_INFO_TWONODE) != 0
+                   ? ", two_node: after a cut only confirmed fencing breaks a tie"
+                   : "");
     }
     votequorum_finalize(handle);
 }
@@ -413,8 +415,8 @@ static void connect_all(struct xf_group *group)
         xf_group_read_cmap(group) != 0 || poll_handles(group) != 0) {
         disconnect(group);
         group->next_try_ms = xf_now_ms() + group->backoff_ms;
-        group->backoff_ms = group->backoff_ms * 2 < BACKOFF_MAX_MS ? group->backoff_ms * 2
-                                                                   : BACKOFF_MAX_MS;
+        group->backoff_ms =
+            group->backoff_ms * 2 < BACKOFF_MAX_MS ? group->backoff_ms * 2 : BACKOFF_MAX_MS;
         return;
     }
     group->connected = true;

@@ -10,7 +10,7 @@
 #include "cluster_impl.h"
 #include "log_qb.h"
 
-#define NODES "nodelist.node."
+#define NODES    "nodelist.node."
 #define SETTINGS "xenferry."
 
 /* "" when there is none. */

@@ -37,8 +37,7 @@ struct xf_domain *xf_domain_named(struct xf_agent *agent, const char *name)
         if (strcmp(dom->uuid_text, name) == 0) {
             return dom;
         }
-        if (strcmp(dom->name, name) == 0 &&
-            (found == NULL || xf_domain_holder(dom).id != 0)) {
+        if (strcmp(dom->name, name) == 0 && (found == NULL || xf_domain_holder(dom).id != 0)) {
             found = dom;
         }
     }

@@ -12,8 +12,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define NAME "history.jsonl"
-#define OLD NAME ".1"
+#define NAME      "history.jsonl"
+#define OLD       NAME ".1"
 #define PATH_SIZE 512
 
 struct xf_history {

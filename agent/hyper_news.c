@@ -67,8 +67,10 @@ static void changed(void *arg, const struct xf_dom_info *info, bool is_gone)
         return;
     }
     if (dom == NULL || !xf_core_holds(&dom->core)) {
-        xf_log(LOG_ERR, "a copy of %s appeared that xenferry did not start; it is left alone until "
-               "the agent is restarted", info->name);
+        xf_log(LOG_ERR,
+               "a copy of %s appeared that xenferry did not start; it is left alone until "
+               "the agent is restarted",
+               info->name);
         return;
     }
     xf_domain_learn(dom, info->name, info->memory_mib);

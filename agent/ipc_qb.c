@@ -17,13 +17,13 @@
 
 #include "log_qb.h"
 
-#define GROUP "haclient" /* as for the cluster's other tools */
-#define MESSAGE_ID 1
+#define GROUP           "haclient" /* as for the cluster's other tools */
+#define MESSAGE_ID      1
 #define CONNECTION_SIZE (XF_CTL_SIZE_MAX + 256u) /* docs/control.md */
 /* A command that leaves so much unread has stopped reading: a thousand progress reports. */
-#define BACKLOG_MAX 1024u
-#define RETRY_MS 20u
-#define NO_GROUP ((gid_t)-1)
+#define BACKLOG_MAX     1024u
+#define RETRY_MS        20u
+#define NO_GROUP        ((gid_t)-1)
 
 struct part {
     struct part *next;

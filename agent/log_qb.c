@@ -11,8 +11,8 @@ static const struct {
     const char *name;
     uint8_t priority;
 } levels[] = {
-    { "error", LOG_ERR },   { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
-    { "info", LOG_INFO },   { "debug", LOG_DEBUG },
+    { "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
+    { "info", LOG_INFO }, { "debug", LOG_DEBUG },
 };
 
 #define SOURCE "xenferryd"
@@ -56,8 +56,7 @@ void xf_log_close(void)
 /* One format for libqb, because it remembers every format it has seen. */
 static void put(int priority, const char *prefix, const char *text)
 {
-    qb_log_from_external_source(SOURCE, SOURCE, "%s%s", (uint8_t)priority, 0, 0, prefix,
-                                text);
+    qb_log_from_external_source(SOURCE, SOURCE, "%s%s", (uint8_t)priority, 0, 0, prefix, text);
 }
 
 void xf_vlog(int priority, const char *prefix, const char *fmt, va_list ap)

@@ -26,12 +26,12 @@
 #include "store_notes.h"
 #include "store_writer.h"
 
-#define CONFIG XF_SYSCONFDIR "/xenferry.conf"
+#define CONFIG       XF_SYSCONFDIR "/xenferry.conf"
 /* An earlier agent's writer may have one entry to sync on a slow disk. */
 #define LOCK_WAIT_MS 10000u
 
 /* More than an agent with hundreds of domains ever holds. */
-#define HEAP_KEPT (64 << 20)
+#define HEAP_KEPT    (64 << 20)
 
 /* Exit codes besides 0, of xenferryd(8). */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 15, EXIT_RUNNING = 16, EXIT_JOURNAL = 35 };
@@ -59,9 +59,9 @@ static void usage(FILE *f)
 static void parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
-        { "foreground", no_argument, NULL, 'f' }, { "config", required_argument, NULL, 'c' },
+        { "foreground", no_argument, NULL, 'f' },   { "config", required_argument, NULL, 'c' },
         { "check-config", no_argument, NULL, 'k' }, { "version", no_argument, NULL, 'V' },
-        { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
     };
     int c;
 

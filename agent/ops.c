@@ -185,14 +185,15 @@ static const struct xf_mover_events mover_events = {
 
 static void mover_failed_to_start(struct xf_domain *dom)
 {
-    struct xf_event event = { .type = XF_EV_MOVER, .mover = XF_MOVER_FAILED,
+    struct xf_event event = { .type = XF_EV_MOVER,
+                              .mover = XF_MOVER_FAILED,
                               .reason = XF_REASON_MOVER };
 
     if (dom->core.op == XF_OP_PREPARE) {
         xf_text_copy(dom->refusal, sizeof(dom->refusal), "the mover process cannot be started");
         xf_op_release(dom);
-        event = (struct xf_event){ .type = XF_EV_OP, .op = XF_OP_PREPARE,
-                                   .reason = XF_REASON_MOVER };
+        event =
+            (struct xf_event){ .type = XF_EV_OP, .op = XF_OP_PREPARE, .reason = XF_REASON_MOVER };
     }
     xf_domain_event_later(dom, &event);
 }
@@ -323,7 +324,8 @@ static bool new_first(struct xf_domain *dom, enum xf_link_type type)
 
 void xf_op_mover(struct xf_domain *dom)
 {
-    struct xf_event event = { .type = XF_EV_MOVER, .mover = XF_MOVER_FAILED,
+    struct xf_event event = { .type = XF_EV_MOVER,
+                              .mover = XF_MOVER_FAILED,
                               .reason = XF_REASON_AUTH };
 
     if (dom->attempt == NULL) {
@@ -393,13 +395,14 @@ static void start_prepare(struct xf_domain *dom)
     enum xf_reason reason = XF_REASON_OK;
 
     if (at == NULL || !at->needs_known) {
-        prepare_failed_later(dom, XF_REASON_CONFIG, at != NULL && at->failure[0] != '\0'
-                                                        ? at->failure : "no configuration came");
+        prepare_failed_later(dom, XF_REASON_CONFIG,
+                             at != NULL && at->failure[0] != '\0' ? at->failure
+                                                                  : "no configuration came");
         return;
     }
     if (xf_slots_incoming(agent, dom) >= agent->settings.slots_incoming) {
-        snprintf(line, sizeof(line), "%s receives %u domains already",
-                 xf_peer_self(agent)->name, xf_slots_incoming(agent, dom));
+        snprintf(line, sizeof(line), "%s receives %u domains already", xf_peer_self(agent)->name,
+                 xf_slots_incoming(agent, dom));
         add_reason(text, sizeof(text), &reason, XF_REASON_NO_SLOT, line);
     }
     if (xf_request_name_taken(agent, dom, at->needs.name, true)) {

@@ -16,12 +16,12 @@
 #include "store_writer.h"
 
 /* Reports that the fixed cost is the median of. */
-#define LEARN_FROM 9u
+#define LEARN_FROM          9u
 /* Before the first move: suspension, handshake and unpausing of an idle guest take about this long. */
 #define FIXED_COST_FIRST_US 50000u
 /* Of a commit: two messages, each within a rotation of Corosync's token. More is a fault. */
-#define COMMIT_MAX_MS 100.0
-#define PAGES_PER_MIB 256u
+#define COMMIT_MAX_MS       100.0
+#define PAGES_PER_MIB       256u
 
 static json_t *ms_of(uint64_t us)
 {
@@ -111,8 +111,8 @@ json_t *xf_report_migration(struct xf_domain *dom)
     const struct xf_agent *agent = dom->agent;
     const struct xf_attempt *at = dom->attempt;
     const struct xf_round none = { .cap_percent = 100 };
-    const struct xf_round *r = at != NULL && at->n_rounds > 0 ? &at->rounds[at->n_rounds - 1]
-                                                              : &none;
+    const struct xf_round *r =
+        at != NULL && at->n_rounds > 0 ? &at->rounds[at->n_rounds - 1] : &none;
     bool queued = at != NULL && at->queued;
     char id[XF_NAME_SIZE + 16], missing[256];
     uint64_t bytes = 0, sent = 0;
@@ -198,7 +198,9 @@ static const char *result_name(const struct xf_attempt *at)
         return "moved";
     case XF_OUT_GAVE:
         return at->end_reason == XF_REASON_OK || at->end_reason == XF_REASON_SUPERSEDED ||
-                       at->end_reason == XF_REASON_IN_DOUBT ? "moved" : "lost";
+                       at->end_reason == XF_REASON_IN_DOUBT
+                   ? "moved"
+                   : "lost";
     case XF_OUT_LOST:
         return "lost";
     case XF_OUT_NONE:
@@ -232,18 +234,17 @@ json_t *xf_report_end(struct xf_domain *dom)
              detail[0] != '\0' && at->end_reason != XF_REASON_OK ? ": " : "",
              at->end_reason != XF_REASON_OK ? detail : "");
     xf_migid_text(agent, &at->id, id, sizeof(id));
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
-                     "domain", xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id,
-                     "source", xf_peer_name(agent, at->id.src), "destination",
-                     xf_peer_slot_name(agent, at->dst), "result", result_name(at), "reason",
-                     xf_reason_name(at->end_reason), "text", text, "cold", at->options.cold,
-                     "started", at->started, "duration_ms", number(at->ended_ms - at->started_ms),
-                     "bytes_wire", number(t->bytes_wire != 0 ? t->bytes_wire : bytes),
-                     "bytes_stream", number(t->bytes_stream), "pages_total",
-                     number(t->pages_total != 0 ? t->pages_total
-                                                : (uint64_t)dom->memory_mib * PAGES_PER_MIB),
-                     "rounds", rounds, "predicted_pause_ms", ms_of(pause_us), "pause",
-                     pause_json(at));
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
+        xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id, "source",
+        xf_peer_name(agent, at->id.src), "destination", xf_peer_slot_name(agent, at->dst), "result",
+        result_name(at), "reason", xf_reason_name(at->end_reason), "text", text, "cold",
+        at->options.cold, "started", at->started, "duration_ms",
+        number(at->ended_ms - at->started_ms), "bytes_wire",
+        number(t->bytes_wire != 0 ? t->bytes_wire : bytes), "bytes_stream", number(t->bytes_stream),
+        "pages_total",
+        number(t->pages_total != 0 ? t->pages_total : (uint64_t)dom->memory_mib * PAGES_PER_MIB),
+        "rounds", rounds, "predicted_pause_ms", ms_of(pause_us), "pause", pause_json(at));
 }
 
 /* ---- telling ---- */
@@ -311,8 +312,9 @@ void xf_report_publish(struct xf_domain *dom, json_t *report)
     xf_request_watchers(dom->agent, event);
     if (at->waiter != NULL) {
         xf_answer(at->waiter, at->end_reason,
-                  at->end_reason != XF_REASON_OK ? at->failure[0] != '\0' ? at->failure
-                                                                          : dom->refusal : "",
+                  at->end_reason != XF_REASON_OK
+                      ? at->failure[0] != '\0' ? at->failure : dom->refusal
+                      : "",
                   event);
         at->waiter = NULL;
         event = NULL;
@@ -352,8 +354,7 @@ void xf_report_received(struct xf_agent *agent, struct xf_node from, const struc
     json_decref(report);
 }
 
-void xf_progress_received(struct xf_agent *agent, struct xf_node from,
-                          const struct xf_frame *frame)
+void xf_progress_received(struct xf_agent *agent, struct xf_node from, const struct xf_frame *frame)
 {
     struct xf_domain *dom = xf_domain_get(agent, &frame->uuid);
     json_t *body = load(frame);

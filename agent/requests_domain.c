@@ -75,8 +75,8 @@ static void create_checked(void *arg, enum xf_reason reason, const char *text)
     }
     xf_domain_event(dom, &event);
     if (dom->creator != NULL && dom->core.state != XF_ST_STARTING) {
-        end_create(dom, dom->step_refusal != XF_REASON_OK ? dom->step_refusal
-                                                          : XF_REASON_INTERNAL, "");
+        end_create(dom, dom->step_refusal != XF_REASON_OK ? dom->step_refusal : XF_REASON_INTERNAL,
+                   "");
     }
 }
 
@@ -160,8 +160,9 @@ void xf_request_create(struct xf_asker *asker, const struct xf_ctl_request *requ
         return;
     }
     if (config == NULL || strlen(config) >= XF_CONFIG_SIZE_MAX) {
-        xf_answer(asker, XF_REASON_USAGE, config == NULL ? "a configuration is needed"
-                                                         : "the configuration is too long", NULL);
+        xf_answer(asker, XF_REASON_USAGE,
+                  config == NULL ? "a configuration is needed" : "the configuration is too long",
+                  NULL);
         return;
     }
     memset(&needs, 0, sizeof(needs));
@@ -170,8 +171,8 @@ void xf_request_create(struct xf_asker *asker, const struct xf_ctl_request *requ
         return;
     }
     if (needs.name[0] == '\0' || !choose_uuid(agent, request, &needs, &uuid)) {
-        xf_answer(asker, XF_REASON_CONFIG, needs.name[0] == '\0' ? "it names no name"
-                                                                 : "uuid is no uuid", NULL);
+        xf_answer(asker, XF_REASON_CONFIG,
+                  needs.name[0] == '\0' ? "it names no name" : "uuid is no uuid", NULL);
         return;
     }
     create_domain(asker, &needs, &uuid, config);

@@ -12,7 +12,7 @@
 #include "slots.h"
 #include "text.h"
 
-#define MS_MAX 3600000u
+#define MS_MAX      3600000u
 #define SECONDS_MAX (365u * 86400u)
 
 /* The domain that a request names, if it is here; else answered. */
@@ -150,8 +150,11 @@ void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *reques
     peer = to != NULL ? xf_peer_named(asker->agent, to) : NULL;
     reason = check_move(dom, peer);
     if (reason != XF_REASON_OK) {
-        xf_answer(asker, reason, reason == XF_REASON_AUTH ? asker->agent->secret_error
-                                 : reason == XF_REASON_UNKNOWN_NODE && to != NULL ? to : "", NULL);
+        xf_answer(asker, reason,
+                  reason == XF_REASON_AUTH                         ? asker->agent->secret_error
+                  : reason == XF_REASON_UNKNOWN_NODE && to != NULL ? to
+                                                                   : "",
+                  NULL);
         return;
     }
     at = xf_attempt_new(dom, true);
@@ -241,6 +244,5 @@ void xf_request_resolve(struct xf_asker *asker, const struct xf_ctl_request *req
         xf_domain_event(dom, &event);
     }
     xf_answer(asker, XF_REASON_OK, "",
-              json_pack("{s:s,s:s}", "domain", xf_domain_shown(dom), "risk",
-                        risk_of(dom, stay)));
+              json_pack("{s:s,s:s}", "domain", xf_domain_shown(dom), "risk", risk_of(dom, stay)));
 }

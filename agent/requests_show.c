@@ -208,7 +208,8 @@ void xf_request_history(struct xf_asker *asker, const struct xf_ctl_request *req
     }
     list = json_array();
     for (uint32_t i = 0; json_array_size(list) < limit &&
-                         (report = xf_history_get(asker->agent->history, i)) != NULL; i++) {
+                         (report = xf_history_get(asker->agent->history, i)) != NULL;
+         i++) {
         if (matches(report, domain, NULL)) {
             json_t *brief = json_copy(report);
 

@@ -10,7 +10,7 @@
 
 #define XF_SECRET_MIN 16u /* bytes: 128 bits is the strength that TLS then gives */
 #define XF_SECRET_MAX 4096u
-#define XF_PSK_SIZE 32u
+#define XF_PSK_SIZE   32u
 
 struct xf_secret {
     size_t size; /* 0: none */

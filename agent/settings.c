@@ -47,8 +47,9 @@ static int set_text(char *field, const struct row *row, const char *value, char 
     size_t len = strlen(value);
 
     if (len < row->min || len > row->max) {
-        snprintf(err, err_size, "%s: the value has %zu characters; %" PRIu64 " to %" PRIu64
-                 " are allowed", row->key, len, row->min, row->max);
+        snprintf(err, err_size,
+                 "%s: the value has %zu characters; %" PRIu64 " to %" PRIu64 " are allowed",
+                 row->key, len, row->min, row->max);
         return -EINVAL;
     }
     memcpy(field, value, len + 1);

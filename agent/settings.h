@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define XF_SETTING_SIZE 256
+#define XF_SETTING_SIZE      256
 #define XF_SETTINGS_FILE_MAX 65536u
 
 /*
@@ -44,7 +44,8 @@
       "pause before an operation of the hypervisor that failed is tried again")                    \
     X(memory_limit_mib, "memory-limit-mib", NUMBER, 0, 67108864, "0",                              \
       "memory that domains of this node may use together; 0: what the host has")                   \
-    X(history_max, "history-max", NUMBER, 1, 100000, "1000", "reports of past moves that are kept") \
+    X(history_max, "history-max", NUMBER, 1, 100000, "1000",                                       \
+      "reports of past moves that are kept")                                                       \
     X(log_level, "log-level", CHOICE, 1, 32, "notice",                                             \
       "error|warning|notice|info|debug: the least important messages to log")                      \
     X(debug_trace, "debug-trace", SWITCH, 0, 1, "no",                                              \
@@ -58,11 +59,11 @@ enum xf_setting_type {
     XF_SETTING_SWITCH,
 };
 
-#define XF_SETTING_FIELD_TEXT(sym) char sym[XF_SETTING_SIZE];
-#define XF_SETTING_FIELD_CHOICE(sym) char sym[XF_SETTING_SIZE];
+#define XF_SETTING_FIELD_TEXT(sym)    char sym[XF_SETTING_SIZE];
+#define XF_SETTING_FIELD_CHOICE(sym)  char sym[XF_SETTING_SIZE];
 #define XF_SETTING_FIELD_ADDRESS(sym) char sym[XF_SETTING_SIZE];
-#define XF_SETTING_FIELD_NUMBER(sym) uint64_t sym;
-#define XF_SETTING_FIELD_SWITCH(sym) bool sym;
+#define XF_SETTING_FIELD_NUMBER(sym)  uint64_t sym;
+#define XF_SETTING_FIELD_SWITCH(sym)  bool sym;
 
 struct xf_settings {
 #define X(sym, key, type, min, max, def, sentence) XF_SETTING_FIELD_##type(sym)

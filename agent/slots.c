@@ -103,7 +103,8 @@ static uint32_t moving(struct xf_agent *agent)
 
     for (struct xf_domain *dom = agent->domains; dom != NULL; dom = dom->next) {
         n += is_source(dom) || is_destination(dom) || (dom->progress != NULL && !is_queued(dom))
-                 ? 1 : 0;
+                 ? 1
+                 : 0;
     }
     return n;
 }
@@ -122,9 +123,9 @@ static bool has_slot(struct xf_agent *agent, struct xf_slot dst)
 enum xf_reason xf_slots_admit(struct xf_domain *dom)
 {
     struct xf_attempt *at = dom->attempt;
-    struct xf_event event = {
-        .type = XF_EV_MOVE, .slot = at->dst, .boot = dom->agent->peer[at->dst.i].boot
-    };
+    struct xf_event event = { .type = XF_EV_MOVE,
+                              .slot = at->dst,
+                              .boot = dom->agent->peer[at->dst.i].boot };
 
     if (!has_slot(dom->agent, at->dst)) {
         at->queued = at->may_queue;

@@ -14,11 +14,11 @@
 
 #include "clock_qb.h"
 
-#define NAME "journal"
-#define SPARE "journal.spare"
-#define NEW "journal.new"
-#define LOCK "journal.lock"
-#define BLOCK XF_JOURNAL_ENTRY_SIZE
+#define NAME       "journal"
+#define SPARE      "journal.spare"
+#define NEW        "journal.new"
+#define LOCK       "journal.lock"
+#define BLOCK      XF_JOURNAL_ENTRY_SIZE
 #define ZEROS_SIZE 65536u
 
 static off_t block_at(uint32_t i)
@@ -105,8 +105,8 @@ static int make_journal(int dir_fd, const char *name, uint32_t size)
         return fd;
     }
     rc = write_header(fd, 1, 0);
-    if (rc == 0 && (fsync(fd) != 0 || renameat(dir_fd, NEW, dir_fd, name) != 0 ||
-                    fsync(dir_fd) != 0)) {
+    if (rc == 0 &&
+        (fsync(fd) != 0 || renameat(dir_fd, NEW, dir_fd, name) != 0 || fsync(dir_fd) != 0)) {
         rc = -errno;
     }
     if (rc != 0) {
@@ -144,7 +144,8 @@ static int damaged(uint32_t i, const char *what, char *err, size_t err_size)
     snprintf(err, err_size,
              "the journal's entry %u at offset %lld %s. Restore the file from a backup; or, if no "
              "move of this node's domains is in doubt, move journal and journal.spare away and "
-             "start again", i + 1, (long long)block_at(i + 1), what);
+             "start again",
+             i + 1, (long long)block_at(i + 1), what);
     return -EBADMSG;
 }
 
@@ -172,8 +173,10 @@ static int take_entries(struct xf_store_file *file, const uint8_t *blocks, char 
             continue;
         }
         if (end < i) {
-            return damaged(end, n_bad > 0 ? "is damaged, and valid entries follow"
-                                          : "is missing, and valid entries follow", err, err_size);
+            return damaged(end,
+                           n_bad > 0 ? "is damaged, and valid entries follow"
+                                     : "is missing, and valid entries follow",
+                           err, err_size);
         }
         if (entry.seq != (uint64_t)i + 1) {
             return damaged(i, "is not the one that belongs there", err, err_size);
@@ -196,7 +199,8 @@ static int check_size(struct xf_store_file *file, char *err, size_t err_size)
         (st.st_size & (st.st_size - 1)) != 0) {
         snprintf(err, err_size,
                  "the journal has %lld bytes, which no journal is made with: it was cut. Restore "
-                 "the file from a backup", (long long)st.st_size);
+                 "the file from a backup",
+                 (long long)st.st_size);
         return -EBADMSG;
     }
     file->capacity = (uint32_t)(st.st_size / (off_t)BLOCK) - 1;
@@ -381,7 +385,8 @@ static int open_files(struct xf_store_file *file, char *err, size_t err_size)
         return -errno;
     }
     if (file->fd < 0 && file->spare_fd >= 0) {
-        snprintf(err, err_size, "the journal is missing, though journal.spare is there. Restore "
+        snprintf(err, err_size,
+                 "the journal is missing, though journal.spare is there. Restore "
                  "it from a backup; or, if no move of this node's domains is in doubt, remove "
                  "journal.spare and start again");
         return -EBADMSG;

@@ -56,8 +56,8 @@ int xf_notes_open(const char *dir, struct xf_boot boot, struct xf_notes **ret_no
     if (fd >= 0) {
         rc = -posix_fallocate(fd, 0, (off_t)sizeof(struct page));
         if (rc == 0) {
-            page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-                        0);
+            page =
+                mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
         }
     }
     if (page == MAP_FAILED) {

@@ -20,7 +20,7 @@
 #include "log_qb.h"
 #include "wire.h"
 
-#define RETRY_MS 1000u
+#define RETRY_MS     1000u
 #define STOP_WAIT_MS 2000u
 
 enum kind { KIND_RECORD = 1, KIND_HISTORY };

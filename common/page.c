@@ -7,7 +7,7 @@
 
 /* An entry: pfn in bits 51..0 and type in 63..60, as in libxc's; kind in the bits libxc keeps zero. */
 #define KIND_SHIFT 52
-#define KIND_MASK 0xffu
+#define KIND_MASK  0xffu
 
 void xf_frame_put(struct xf_put *p, enum xf_frame_kind kind, uint32_t size)
 {

@@ -14,19 +14,19 @@
 #include "bytes.h"
 #include "stream.h"
 
-#define XF_DATA_MAGIC 0x31444658u /* "XFD1" */
-#define XF_DATA_MIN 1u            /* versions of this format that we speak */
-#define XF_DATA_MAX 1u
+#define XF_DATA_MAGIC      0x31444658u /* "XFD1" */
+#define XF_DATA_MIN        1u          /* versions of this format that we speak */
+#define XF_DATA_MAX        1u
 
 /* A chunk of this many raw pages with its entries and header just fits 16 full TLS records. */
-#define XF_PAGE_CHUNK_MAX 63u
+#define XF_PAGE_CHUNK_MAX  63u
 /* 4 TiB of guest. Bounds the table that a peer can make us map. */
-#define XF_PAGES_MAX (1ull << 30)
+#define XF_PAGES_MAX       (1ull << 30)
 
 #define XF_FRAME_HEAD_SIZE 8u
-#define XF_FRAME_SIZE_MAX (512u << 10) /* body of one frame */
-#define XF_FRAME_TEXT_MAX 200u
-#define XF_DIGEST_SIZE 16u
+#define XF_FRAME_SIZE_MAX  (512u << 10) /* body of one frame */
+#define XF_FRAME_TEXT_MAX  200u
+#define XF_DIGEST_SIZE     16u
 
 /* X(symbol, number). S: source, D: destination. */
 #define XF_FRAMES(X)                                                                               \
@@ -112,7 +112,8 @@ void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint
  * ask for. ret_entry has room for XF_PAGE_CHUNK_MAX. 0 or -EBADMSG.
  */
 int xf_page_get_chunk(const uint8_t *body, size_t size, uint64_t pages,
-                      struct xf_page_entry *ret_entry, uint32_t *ret_n, const uint8_t **ret_content);
+                      struct xf_page_entry *ret_entry, uint32_t *ret_n,
+                      const uint8_t **ret_content);
 
 /* Content bytes that follow for an entry of that kind. */
 static inline size_t xf_page_content_size(uint8_t kind)

@@ -6,15 +6,15 @@
 #include <string.h>
 
 /* An entry and its page: what a page takes until a round has shown something else. */
-#define RAW_PAGE_BYTES 4104.0
+#define RAW_PAGE_BYTES   4104.0
 /* A round of fewer pages says more about latency than about speed. */
-#define SAMPLE_PAGES 64u
+#define SAMPLE_PAGES     64u
 /* Rounds of mostly zero pages do not show what the wire can do. */
 #define DENSE_PAGE_BYTES 1024.0
 /* One burst must not forbid stopping for ever. */
-#define RISE_MAX 16.0
+#define RISE_MAX         16.0
 /* More rounds do not pay when they could save at most this share of the pause. */
-#define SMALL_SHARE 8u
+#define SMALL_SHARE      8u
 
 static const uint8_t cap_steps[] = { 75, 50, 25, 10 };
 
@@ -159,8 +159,7 @@ static void decide_stuck(struct xf_precopy *p, uint32_t pause_us, bool late,
                          struct xf_precopy_output *out)
 {
     const struct xf_precopy_limits *l = &p->limits;
-    bool last = late || p->rounds >= XF_PRECOPY_ROUNDS_MAX ||
-                p->stale >= 2 * XF_PRECOPY_PATIENCE;
+    bool last = late || p->rounds >= XF_PRECOPY_ROUNDS_MAX || p->stale >= 2 * XF_PRECOPY_PATIENCE;
     bool low = p->pages * XF_PRECOPY_SHRINK_PERCENT <= p->pages_least * 100;
     double best = (double)l->fixed_us + send_us(p, (double)p->pages_least);
 
@@ -184,8 +183,8 @@ static void decide(struct xf_precopy *p, uint64_t now_us, struct xf_precopy_outp
     const struct xf_precopy_limits *l = &p->limits;
     double sending = send_us(p, (double)p->pages);
     uint32_t pause_us = predict_us(p, sending);
-    bool late = l->max_time_us > 0 &&
-                (double)now_us + sending + (double)pause_us > (double)l->max_time_us;
+    bool late =
+        l->max_time_us > 0 && (double)now_us + sending + (double)pause_us > (double)l->max_time_us;
 
     out->predicted_pause_us = pause_us;
     if (pause_us == XF_PRECOPY_UNKNOWN) {

@@ -20,23 +20,23 @@ enum xf_verdict {
 };
 
 /* A remainder of so many pages is not worth another round: libxenguest's own rule stops at 50. */
-#define XF_PRECOPY_SMALL_PAGES 50u
+#define XF_PRECOPY_SMALL_PAGES    50u
 /* Pages count as shrinking when they fall below this share of the fewest so far. */
 #define XF_PRECOPY_SHRINK_PERCENT 96u
 /* Rounds in a row that do not shrink before something is done about it. */
-#define XF_PRECOPY_PATIENCE 3u
+#define XF_PRECOPY_PATIENCE       3u
 /* Each slowing restarts patience; a shrinking guest may take more rounds than libxenguest's 30. */
-#define XF_PRECOPY_ROUNDS_MAX 60u
+#define XF_PRECOPY_ROUNDS_MAX     60u
 /* What is sent in a round says something about the wire only from this size on. */
-#define XF_PRECOPY_SAMPLE_BYTES (1u << 20)
-#define XF_PRECOPY_UNKNOWN UINT32_MAX
+#define XF_PRECOPY_SAMPLE_BYTES   (1u << 20)
+#define XF_PRECOPY_UNKNOWN        UINT32_MAX
 
 struct xf_precopy_limits {
-    uint32_t target_us;      /* stop as soon as the predicted pause is within this */
-    uint32_t max_us;         /* never stop above this unless forced */
-    uint32_t fixed_us;       /* what a pause costs besides the last pages */
-    uint64_t max_time_us;    /* of the whole pre-copy; 0: none */
-    uint64_t pages_total;    /* of the guest */
+    uint32_t target_us;   /* stop as soon as the predicted pause is within this */
+    uint32_t max_us;      /* never stop above this unless forced */
+    uint32_t fixed_us;    /* what a pause costs besides the last pages */
+    uint64_t max_time_us; /* of the whole pre-copy; 0: none */
+    uint64_t pages_total; /* of the guest */
     bool slow_allowed;
     bool force;
     bool cold;
@@ -65,8 +65,8 @@ struct xf_precopy_output {
 struct xf_precopy {
     struct xf_precopy_limits limits;
     bool begun;
-    uint32_t rounds;      /* calls before a send since the last STOP that a send confirmed */
-    uint32_t round;       /* the same since the beginning */
+    uint32_t rounds; /* calls before a send since the last STOP that a send confirmed */
+    uint32_t round;  /* the same since the beginning */
     uint8_t cap_percent;
     uint8_t stale;        /* rounds in a row that did not shrink */
     uint32_t bound_us;    /* the call before the send said STOP for up to this; 0: it did not */
@@ -76,8 +76,8 @@ struct xf_precopy {
     uint64_t pages_least; /* fewest so far at this cap */
     uint64_t sent_before; /* .pages_sent and .bytes_wire then */
     uint64_t bytes_before;
-    double rate;          /* pages dirtied per us, over that interval */
-    double rise;          /* how much faster they get dirty in shorter intervals, >= 1; 0: not known */
+    double rate; /* pages dirtied per us, over that interval */
+    double rise; /* how much faster they get dirty in shorter intervals, >= 1; 0: not known */
     double wire_bytes_us; /* 0: not known */
     double page_bytes;    /* wire bytes that a dirty page takes */
     double page_us;       /* time that a page takes, whatever it waits for */

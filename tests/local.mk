@@ -11,7 +11,8 @@ SCRIPT_TESTS =
 UNIT_LIBS = common/libxfcommon.a $(CMOCKA_LIBS)
 
 # The protocol: the shipped core in a simulated world, walked, mutated, stormed, told.
-world_sources = tests/world.c tests/world.h tests/world_print.c tests/world_steps.c
+world_sources = tests/world.c tests/world.h tests/world_copies.c tests/world_impl.h tests/world_life.c \
+	tests/world_print.c tests/world_steps.c
 check_PROGRAMS += tests/explore
 tests_explore_LDADD = common/libxfcommon.a
 tests_explore_SOURCES = tests/explore.c $(world_sources)
@@ -120,7 +121,9 @@ check_PROGRAMS += tests/moverpair tests/mover_fake
 TESTS += tests/moverpair
 tests_moverpair_CFLAGS = $(AM_CFLAGS) -pthread
 tests_moverpair_LDADD = common/libxfcommon.a -lpthread
-tests_moverpair_SOURCES = tests/moverpair.c tests/moverlib.c tests/moverlib.h
+tests_moverpair_SOURCES = tests/moverpair.c \
+	tests/moverlib.c tests/moverlib.h \
+	tests/moverstage.c tests/moverstage.h
 tests_mover_fake_CFLAGS = $(mover_cflags)
 tests_mover_fake_LDADD = $(mover_libs)
 tests_mover_fake_SOURCES = $(mover_sources) tests/mover_fake.c

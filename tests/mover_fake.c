@@ -25,9 +25,9 @@
 #include "mover/hypers.h"
 #include "stream.h"
 
-#define BATCH 1024u
+#define BATCH      1024u
 #define TYPE_L1TAB 1u /* a page table of a PV guest */
-#define TYPE_XTAB 0xfu
+#define TYPE_XTAB  0xfu
 
 struct guest {
     uint8_t *memory;

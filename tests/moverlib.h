@@ -12,11 +12,11 @@
 struct moverlib_side {
     const char *program; /* path of the mover */
     const char *dir;
-    const char *netns;   /* name, or NULL: ours */
-    const char *fault;   /* XF_FAKE_FAULT, or NULL */
+    const char *netns; /* name, or NULL: ours */
+    const char *fault; /* XF_FAKE_FAULT, or NULL */
     pid_t pid;
     int fd;
-    double user_s;       /* once it has ended: what it took of the processor */
+    double user_s; /* once it has ended: what it took of the processor */
     double system_s;
     uint32_t rounds;     /* ROUND messages so far */
     struct xf_round sum; /* of the last message of each round */

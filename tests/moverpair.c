@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,318 +18,114 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "moverlib.h"
-#include "page.h"
-#include "reason.h"
+#include "moverstage.h"
 
-#define PAGES 3000u
-#define TIMEOUT_MS 1500u /* the movers' own; stories about stalls wait for it */
-#define WAIT_MS 10000u   /* ours: longer than anything may take */
-
-static char base[256];
-static char program[512];
-static char dir_s[300];
-static char dir_d[300];
-static struct moverlib_side s;
-static struct moverlib_side d;
-static struct xf_link_msg first;
-static bool failed;
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("# %s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                       \
-            failed = true;                                                                         \
-        }                                                                                          \
-    } while (0)
-
-static bool exists(const char *dir, const char *name)
-{
-    char path[400];
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return access(path, F_OK) == 0;
-}
-
-static void forget(const char *dir, const char *name)
-{
-    char path[400];
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    unlink(path);
-}
-
-static uint32_t cap_of(const char *dir)
-{
-    char path[400];
-    char text[16] = "0";
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/cap", dir);
-    f = fopen(path, "re");
-    if (f) {
-        if (!fgets(text, sizeof(text), f)) {
-            text[0] = '\0';
-        }
-        fclose(f);
-    }
-    return (uint32_t)strtoul(text, NULL, 10);
-}
-
-/* A quarter of the pages is zero, the rest random. */
-static void fill_guest(void)
-{
-    char path[400];
-    uint64_t x = 88172645463325252ull; /* xorshift64 (Marsaglia 2003) */
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/guest", dir_s);
-    f = fopen(path, "we");
-    for (uint32_t i = 0; f && i < PAGES; i++) {
-        uint64_t page[XF_PAGE_SIZE / 8] = { 0 };
-
-        for (uint32_t w = 0; i % 4 != 0 && w < XF_PAGE_SIZE / 8; w++) {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            page[w] = x;
-        }
-        fwrite(page, sizeof(page), 1, f);
-    }
-    CHECK(f && fclose(f) == 0);
-}
-
-static uint8_t *map_guest(const char *dir)
-{
-    char path[400];
-    void *memory;
-    int fd;
-
-    snprintf(path, sizeof(path), "%s/guest", dir);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    memory = mmap(NULL, (size_t)PAGES * XF_PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-    close(fd);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
-/* But for the pages whose type says that they have no content. */
-static bool guests_equal(void)
-{
-    uint8_t *a = map_guest(dir_s);
-    uint8_t *b = map_guest(dir_d);
-    bool equal = a && b;
-
-    for (size_t i = 0; equal && i < PAGES; i++) {
-        equal = i % 101 == 100 ||
-                memcmp(a + i * XF_PAGE_SIZE, b + i * XF_PAGE_SIZE, XF_PAGE_SIZE) == 0;
-    }
-    if (a) {
-        munmap(a, (size_t)PAGES * XF_PAGE_SIZE);
-    }
-    if (b) {
-        munmap(b, (size_t)PAGES * XF_PAGE_SIZE);
-    }
-    return equal;
-}
-
-static void reset(void)
-{
-    static const char *const names[] = { "guest", "cap", "suspended", "built" };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        forget(dir_s, names[i]);
-        forget(dir_d, names[i]);
-    }
-    setenv("XF_FAKE_DIRTY", "16", 1);
-    memset(&first, 0, sizeof(first));
-    s = (struct moverlib_side){ .program = program, .dir = dir_s };
-    d = (struct moverlib_side){ .program = program, .dir = dir_d };
-    first.params.uuid.b[3] = 7;
-    first.params.id = (struct xf_migid){ .epoch = 3, .src = { 1 }, .boot = { 0x1234 } };
-    strcpy(first.params.name, "web");
-    strcpy(first.params.address, "127.0.0.1");
-    memset(first.params.psk, 0x5a, sizeof(first.params.psk));
-    first.params.progress_timeout_ms = TIMEOUT_MS;
-    strcpy(first.params.config, "name = web\n");
-    first.params.config_size = (uint32_t)strlen(first.params.config);
-    fill_guest();
-}
-
-static void start_dest(void)
-{
-    first.type = XF_LINK_RECEIVE;
-    first.params.port = 0;
-    moverlib_start(&d, &first);
-    CHECK(moverlib_expect(&d, XF_LINK_LISTENING, WAIT_MS));
-    first.params.port = d.msg.port;
-}
-
-static void start_source(void)
-{
-    first.type = XF_LINK_SEND;
-    moverlib_start(&s, &first);
-}
-
-static void start_both(void)
-{
-    start_dest();
-    start_source();
-}
-
-static bool fails_with(struct moverlib_side *side, enum xf_reason reason)
-{
-    bool came = moverlib_expect(side, XF_LINK_FAILED, WAIT_MS);
-
-    if (!came || side->msg.reason != reason) {
-        printf("# %s: message %u, reason %s, %s\n", side == &s ? "source" : "target",
-               side->msg.type, xf_reason_name(side->msg.reason), side->msg.text);
-    }
-    return came && side->msg.reason == reason && side->msg.text[0] != '\0';
-}
-
-/* Both processes are gone by themselves, and nothing ran on the other side. */
-static void both_ended_here(void)
-{
-    CHECK(moverlib_end(&s, 3000));
-    CHECK(moverlib_end(&d, 3000));
-    CHECK(!exists(dir_d, "built"));
-}
-
-static void until_want_end(void)
-{
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    moverlib_tell(&s, XF_LINK_SWITCH);
-    CHECK(moverlib_expect(&s, XF_LINK_SUSPENDED, WAIT_MS));
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_END, WAIT_MS));
-}
-
-static void finish(void)
-{
-    moverlib_tell(&s, XF_LINK_GRANT);
-    CHECK(moverlib_expect(&d, XF_LINK_COMPLETE, WAIT_MS));
-    CHECK(exists(dir_d, "built"));
-    CHECK(moverlib_expect(&s, XF_LINK_FINISHED, WAIT_MS));
-    CHECK(moverlib_end(&s, 3000));
-    CHECK(moverlib_end(&d, 3000));
-    CHECK(guests_equal());
-}
+static struct moverstage *stage;
 
 static void a_live_move_brings_every_page(void)
 {
-    start_both();
-    until_want_end();
-    finish();
-    CHECK(s.msg.totals.rounds >= 2 && s.msg.totals.bytes_stream > PAGES * 4096u / 2);
-    CHECK(d.msg.totals.pages_total == s.msg.totals.pages_total);
-    CHECK(s.sum.pages_zero >= PAGES / 4 - PAGES / 97 - PAGES / 101);
-    CHECK(s.sum.pages_same > 0);
-    CHECK(s.sum.pages_sent + s.sum.pages_same == s.msg.totals.pages_total);
-    CHECK(s.msg.totals.bytes_wire < PAGES * 4096ull);
+    moverstage_start_both();
+    moverstage_until_want_end();
+    moverstage_finish();
+    STAGE_CHECK(stage->s.msg.totals.rounds >= 2 &&
+                stage->s.msg.totals.bytes_stream > STAGE_PAGES * 4096u / 2);
+    STAGE_CHECK(stage->d.msg.totals.pages_total == stage->s.msg.totals.pages_total);
+    STAGE_CHECK(stage->s.sum.pages_zero >= STAGE_PAGES / 4 - STAGE_PAGES / 97 - STAGE_PAGES / 101);
+    STAGE_CHECK(stage->s.sum.pages_same > 0);
+    STAGE_CHECK(stage->s.sum.pages_sent + stage->s.sum.pages_same ==
+                stage->s.msg.totals.pages_total);
+    STAGE_CHECK(stage->s.msg.totals.bytes_wire < STAGE_PAGES * 4096ull);
 }
 
 static void a_cold_move_asks_no_policy_and_brings_every_page(void)
 {
-    first.params.options.cold = true;
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_SUSPENDED, WAIT_MS));
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_END, WAIT_MS));
-    finish();
-    CHECK(s.msg.totals.rounds == 1);
+    stage->first.params.options.cold = true;
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_SUSPENDED, STAGE_WAIT_MS));
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_END, STAGE_WAIT_MS));
+    moverstage_finish();
+    STAGE_CHECK(stage->s.msg.totals.rounds == 1);
 }
 
 static void nothing_is_built_before_the_end_is_granted(void)
 {
-    start_both();
-    until_want_end();
+    moverstage_start_both();
+    moverstage_until_want_end();
     /* Longer than both movers' patience: only signs of life pass meanwhile. */
-    CHECK(!moverlib_expect(&d, XF_LINK_COMPLETE, 2 * TIMEOUT_MS));
-    CHECK(d.msg.type == 0 && !exists(dir_d, "built"));
-    finish();
+    STAGE_CHECK(!moverlib_expect(&stage->d, XF_LINK_COMPLETE, 2 * STAGE_TIMEOUT_MS));
+    STAGE_CHECK(stage->d.msg.type == 0 && !moverstage_exists(stage->dir_d, "built"));
+    moverstage_finish();
 }
 
 static void the_guest_is_suspended_only_when_the_agent_allows_it(void)
 {
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    CHECK(!moverlib_expect(&s, XF_LINK_SUSPENDED, 2 * TIMEOUT_MS));
-    CHECK(s.msg.type == 0 && !exists(dir_s, "suspended"));
-    moverlib_tell(&s, XF_LINK_SWITCH);
-    CHECK(moverlib_expect(&s, XF_LINK_SUSPENDED, WAIT_MS));
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_END, WAIT_MS));
-    finish();
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+    STAGE_CHECK(!moverlib_expect(&stage->s, XF_LINK_SUSPENDED, 2 * STAGE_TIMEOUT_MS));
+    STAGE_CHECK(stage->s.msg.type == 0 && !moverstage_exists(stage->dir_s, "suspended"));
+    moverlib_tell(&stage->s, XF_LINK_SWITCH);
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_SUSPENDED, STAGE_WAIT_MS));
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_END, STAGE_WAIT_MS));
+    moverstage_finish();
 }
 
 static void cancelling_leaves_the_guest_running_here(void)
 {
-    s.fault = "slow-rounds";
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    moverlib_tell(&s, XF_LINK_CANCEL);
-    CHECK(fails_with(&s, XF_REASON_CANCELLED));
-    CHECK(fails_with(&d, XF_REASON_CANCELLED));
-    both_ended_here();
-    CHECK(!exists(dir_s, "suspended"));
+    stage->s.fault = "slow-rounds";
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+    moverlib_tell(&stage->s, XF_LINK_CANCEL);
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CANCELLED));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CANCELLED));
+    moverstage_both_ended_here();
+    STAGE_CHECK(!moverstage_exists(stage->dir_s, "suspended"));
 }
 
 static void cancelling_before_the_grant_never_sends_the_end(void)
 {
-    start_both();
-    until_want_end();
-    moverlib_tell(&s, XF_LINK_CANCEL);
-    moverlib_tell(&s, XF_LINK_GRANT);
-    CHECK(fails_with(&s, XF_REASON_CANCELLED));
-    CHECK(fails_with(&d, XF_REASON_CANCELLED));
-    both_ended_here();
+    moverstage_start_both();
+    moverstage_until_want_end();
+    moverlib_tell(&stage->s, XF_LINK_CANCEL);
+    moverlib_tell(&stage->s, XF_LINK_GRANT);
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CANCELLED));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CANCELLED));
+    moverstage_both_ended_here();
 }
 
 static void cancelling_after_the_grant_is_too_late(void)
 {
-    start_both();
-    until_want_end();
-    moverlib_tell(&s, XF_LINK_GRANT);
-    moverlib_tell(&s, XF_LINK_CANCEL);
-    CHECK(moverlib_expect(&d, XF_LINK_COMPLETE, WAIT_MS));
-    CHECK(moverlib_expect(&s, XF_LINK_FINISHED, WAIT_MS));
-    CHECK(moverlib_end(&s, 3000) && moverlib_end(&d, 3000));
+    moverstage_start_both();
+    moverstage_until_want_end();
+    moverlib_tell(&stage->s, XF_LINK_GRANT);
+    moverlib_tell(&stage->s, XF_LINK_CANCEL);
+    STAGE_CHECK(moverlib_expect(&stage->d, XF_LINK_COMPLETE, STAGE_WAIT_MS));
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_FINISHED, STAGE_WAIT_MS));
+    STAGE_CHECK(moverlib_end(&stage->s, 3000) && moverlib_end(&stage->d, 3000));
 }
 
 static void a_grant_out_of_turn_is_not_kept_for_later(void)
 {
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    moverlib_tell(&s, XF_LINK_GRANT);
-    moverlib_tell(&s, XF_LINK_SWITCH);
-    CHECK(moverlib_expect(&s, XF_LINK_SUSPENDED, WAIT_MS));
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_END, WAIT_MS));
-    CHECK(!moverlib_expect(&d, XF_LINK_COMPLETE, 300));
-    finish();
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+    moverlib_tell(&stage->s, XF_LINK_GRANT);
+    moverlib_tell(&stage->s, XF_LINK_SWITCH);
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_SUSPENDED, STAGE_WAIT_MS));
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_END, STAGE_WAIT_MS));
+    STAGE_CHECK(!moverlib_expect(&stage->d, XF_LINK_COMPLETE, 300));
+    moverstage_finish();
 }
 
 static void another_key_is_refused_on_both_sides(void)
 {
-    start_dest();
-    first.params.psk[0] ^= 1;
-    start_source();
-    CHECK(fails_with(&s, XF_REASON_AUTH));
-    CHECK(fails_with(&d, XF_REASON_AUTH));
-    both_ended_here();
-}
-
-static int dial(uint16_t port)
-{
-    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port),
-                              .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    moverstage_start_dest();
+    stage->first.params.psk[0] ^= 1;
+    moverstage_start_source();
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_AUTH));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_AUTH));
+    moverstage_both_ended_here();
 }
 
 static void strangers_do_not_hold_up_the_peer(void)
@@ -338,15 +133,15 @@ static void strangers_do_not_hold_up_the_peer(void)
     int silent[12];
     int rude;
 
-    start_dest();
+    moverstage_start_dest();
     for (size_t i = 0; i < 12; i++) {
-        silent[i] = dial(first.params.port);
+        silent[i] = moverstage_dial(stage->first.params.port);
     }
-    rude = dial(first.params.port);
-    CHECK(rude >= 0 && write(rude, "GET / HTTP/1.0\r\n\r\n", 18) == 18);
-    start_source();
-    until_want_end();
-    finish();
+    rude = moverstage_dial(stage->first.params.port);
+    STAGE_CHECK(rude >= 0 && write(rude, "GET / HTTP/1.0\r\n\r\n", 18) == 18);
+    moverstage_start_source();
+    moverstage_until_want_end();
+    moverstage_finish();
     close(rude);
     for (size_t i = 0; i < 12; i++) {
         close(silent[i]);
@@ -355,60 +150,60 @@ static void strangers_do_not_hold_up_the_peer(void)
 
 static void a_source_that_never_comes_is_told(void)
 {
-    start_dest();
-    CHECK(fails_with(&d, XF_REASON_CONNECTION));
-    CHECK(moverlib_end(&d, 3000));
+    moverstage_start_dest();
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CONNECTION));
+    STAGE_CHECK(moverlib_end(&stage->d, 3000));
 }
 
 static void a_target_that_is_not_there_is_told(void)
 {
-    first.params.port = 1;
-    start_source();
-    CHECK(fails_with(&s, XF_REASON_CONNECTION));
-    CHECK(moverlib_end(&s, 3000));
+    stage->first.params.port = 1;
+    moverstage_start_source();
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CONNECTION));
+    STAGE_CHECK(moverlib_end(&stage->s, 3000));
 }
 
 static void a_killed_source_is_told_by_the_target(void)
 {
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    kill(s.pid, SIGKILL);
-    CHECK(fails_with(&d, XF_REASON_CONNECTION));
-    both_ended_here();
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+    kill(stage->s.pid, SIGKILL);
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CONNECTION));
+    moverstage_both_ended_here();
 }
 
 static void a_killed_target_is_told_by_the_source(void)
 {
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    kill(d.pid, SIGKILL);
-    CHECK(fails_with(&s, XF_REASON_CONNECTION));
-    both_ended_here();
-    CHECK(!exists(dir_s, "suspended"));
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+    kill(stage->d.pid, SIGKILL);
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CONNECTION));
+    moverstage_both_ended_here();
+    STAGE_CHECK(!moverstage_exists(stage->dir_s, "suspended"));
 }
 
 static void a_target_that_stands_still_is_told(void)
 {
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    kill(d.pid, SIGSTOP);
-    CHECK(fails_with(&s, XF_REASON_STALLED));
-    CHECK(moverlib_end(&s, 3000));
-    kill(d.pid, SIGCONT);
-    moverlib_end(&d, 3000);
-    CHECK(!exists(dir_d, "built"));
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+    kill(stage->d.pid, SIGSTOP);
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_STALLED));
+    STAGE_CHECK(moverlib_end(&stage->s, 3000));
+    kill(stage->d.pid, SIGCONT);
+    moverlib_end(&stage->d, 3000);
+    STAGE_CHECK(!moverstage_exists(stage->dir_d, "built"));
 }
 
 static void a_source_that_stands_still_is_told(void)
 {
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-    kill(s.pid, SIGSTOP);
-    CHECK(fails_with(&d, XF_REASON_STALLED));
-    CHECK(moverlib_end(&d, 3000));
-    kill(s.pid, SIGCONT);
-    CHECK(moverlib_end(&s, 3000));
-    CHECK(!exists(dir_d, "built"));
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+    kill(stage->s.pid, SIGSTOP);
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_STALLED));
+    STAGE_CHECK(moverlib_end(&stage->d, 3000));
+    kill(stage->s.pid, SIGCONT);
+    STAGE_CHECK(moverlib_end(&stage->s, 3000));
+    STAGE_CHECK(!moverstage_exists(stage->dir_d, "built"));
 }
 
 /* ---- a connection that flips one bit on the way to the target ---- */
@@ -423,7 +218,7 @@ static void *proxy_main(void *arg)
 {
     struct proxy *p = arg;
     int a = accept(p->listen_fd, NULL, NULL);
-    int b = dial(p->to);
+    int b = moverstage_dial(p->to);
     uint64_t passed = 0;
     static uint8_t buf[65536];
 
@@ -460,17 +255,18 @@ static void a_damaged_byte_ends_the_move(void)
     struct proxy p = { .flip_at = 3000000 };
     pthread_t thread;
 
-    start_dest();
-    p.to = first.params.port;
+    moverstage_start_dest();
+    p.to = stage->first.params.port;
     p.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(bind(p.listen_fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 && listen(p.listen_fd, 1) == 0);
-    CHECK(getsockname(p.listen_fd, (struct sockaddr *)&sa, &size) == 0);
-    CHECK(pthread_create(&thread, NULL, proxy_main, &p) == 0);
-    first.params.port = ntohs(sa.sin_port);
-    start_source();
-    CHECK(fails_with(&d, XF_REASON_CONNECTION));
-    CHECK(fails_with(&s, XF_REASON_CONNECTION));
-    both_ended_here();
+    STAGE_CHECK(bind(p.listen_fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+                listen(p.listen_fd, 1) == 0);
+    STAGE_CHECK(getsockname(p.listen_fd, (struct sockaddr *)&sa, &size) == 0);
+    STAGE_CHECK(pthread_create(&thread, NULL, proxy_main, &p) == 0);
+    stage->first.params.port = ntohs(sa.sin_port);
+    moverstage_start_source();
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CONNECTION));
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CONNECTION));
+    moverstage_both_ended_here();
     pthread_join(thread, NULL);
     close(p.listen_fd);
 }
@@ -479,21 +275,22 @@ static void a_damaged_byte_ends_the_move(void)
 
 static void source_fault(const char *fault, bool suspends, enum xf_reason reason)
 {
-    s.fault = fault;
-    start_both();
+    stage->s.fault = fault;
+    moverstage_start_both();
     if (suspends) {
-        CHECK(moverlib_expect(&s, XF_LINK_WANT_SWITCH, WAIT_MS));
-        moverlib_tell(&s, XF_LINK_SWITCH);
-        if (!moverlib_expect(&s, XF_LINK_SUSPENDED, WAIT_MS) && s.msg.type == XF_LINK_FAILED) {
-            CHECK(s.msg.reason == reason);
-            CHECK(fails_with(&d, reason));
-            both_ended_here();
+        STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_WAIT_MS));
+        moverlib_tell(&stage->s, XF_LINK_SWITCH);
+        if (!moverlib_expect(&stage->s, XF_LINK_SUSPENDED, STAGE_WAIT_MS) &&
+            stage->s.msg.type == XF_LINK_FAILED) {
+            STAGE_CHECK(stage->s.msg.reason == reason);
+            STAGE_CHECK(moverstage_fails_with(&stage->d, reason));
+            moverstage_both_ended_here();
             return;
         }
     }
-    CHECK(fails_with(&s, reason));
-    CHECK(fails_with(&d, reason));
-    both_ended_here();
+    STAGE_CHECK(moverstage_fails_with(&stage->s, reason));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, reason));
+    moverstage_both_ended_here();
 }
 
 static void a_page_beyond_the_guest_is_refused(void)
@@ -538,11 +335,11 @@ static void a_guest_that_does_not_suspend_is_told(void)
 
 static void dest_fault(const char *fault)
 {
-    d.fault = fault;
-    start_both();
-    CHECK(fails_with(&d, XF_REASON_RESTORE));
-    CHECK(fails_with(&s, XF_REASON_RESTORE));
-    both_ended_here();
+    stage->d.fault = fault;
+    moverstage_start_both();
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_RESTORE));
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_RESTORE));
+    moverstage_both_ended_here();
 }
 
 static void a_failing_restore_is_told(void)
@@ -557,13 +354,13 @@ static void a_hanging_restore_is_told(void)
 
 static void a_domain_that_is_never_built_is_told(void)
 {
-    d.fault = "hang-build";
-    start_both();
-    until_want_end();
-    moverlib_tell(&s, XF_LINK_GRANT);
-    CHECK(fails_with(&d, XF_REASON_RESTORE));
-    CHECK(fails_with(&s, XF_REASON_RESTORE));
-    both_ended_here();
+    stage->d.fault = "hang-build";
+    moverstage_start_both();
+    moverstage_until_want_end();
+    moverlib_tell(&stage->s, XF_LINK_GRANT);
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_RESTORE));
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_RESTORE));
+    moverstage_both_ended_here();
 }
 
 /* ---- the stop rule at work ---- */
@@ -572,54 +369,55 @@ static void a_domain_that_is_never_built_is_told(void)
 static void busy_guest(uint32_t max_ms)
 {
     setenv("XF_FAKE_DIRTY", "3000", 1);
-    first.params.options.bandwidth_kibps = 40000;
-    first.params.options.downtime_target_ms = 20;
-    first.params.options.downtime_max_ms = max_ms;
+    stage->first.params.options.bandwidth_kibps = 40000;
+    stage->first.params.options.downtime_target_ms = 20;
+    stage->first.params.options.downtime_max_ms = max_ms;
 }
 
 static void a_busy_guest_is_left_alone(void)
 {
     busy_guest(60);
-    start_both();
-    CHECK(fails_with(&s, XF_REASON_NOT_CONVERGING));
-    CHECK(fails_with(&d, XF_REASON_NOT_CONVERGING));
-    both_ended_here();
-    CHECK(!exists(dir_s, "suspended") && !exists(dir_s, "cap"));
+    moverstage_start_both();
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_NOT_CONVERGING));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_NOT_CONVERGING));
+    moverstage_both_ended_here();
+    STAGE_CHECK(!moverstage_exists(stage->dir_s, "suspended") &&
+                !moverstage_exists(stage->dir_s, "cap"));
 }
 
 static void a_slowed_guest_gets_its_speed_back(void)
 {
     busy_guest(60);
-    first.params.options.slow_allowed = true;
-    first.params.options.bandwidth_kibps = 100000;
-    start_both();
-    CHECK(moverlib_expect(&s, XF_LINK_ROUND, WAIT_MS));
-    CHECK(fails_with(&s, XF_REASON_NOT_CONVERGING));
-    CHECK(s.last.cap_percent < 100);
-    CHECK(fails_with(&d, XF_REASON_NOT_CONVERGING));
-    both_ended_here();
-    CHECK(cap_of(dir_s) == 100);
+    stage->first.params.options.slow_allowed = true;
+    stage->first.params.options.bandwidth_kibps = 100000;
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_ROUND, STAGE_WAIT_MS));
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_NOT_CONVERGING));
+    STAGE_CHECK(stage->s.last.cap_percent < 100);
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_NOT_CONVERGING));
+    moverstage_both_ended_here();
+    STAGE_CHECK(moverstage_cap(stage->dir_s) == 100);
 }
 
 static void a_busy_guest_moves_by_force(void)
 {
     busy_guest(60);
-    first.params.options.force = true;
-    start_both();
-    until_want_end();
-    finish();
-    CHECK(s.msg.totals.predicted_pause_us > 60000);
+    stage->first.params.options.force = true;
+    moverstage_start_both();
+    moverstage_until_want_end();
+    moverstage_finish();
+    STAGE_CHECK(stage->s.msg.totals.predicted_pause_us > 60000);
 }
 
 static void the_time_limit_ends_a_move(void)
 {
     busy_guest(60);
-    first.params.options.bandwidth_kibps = 4000;
-    first.params.options.max_time_s = 1;
-    start_both();
-    CHECK(fails_with(&s, XF_REASON_MAX_TIME));
-    CHECK(fails_with(&d, XF_REASON_MAX_TIME));
-    both_ended_here();
+    stage->first.params.options.bandwidth_kibps = 4000;
+    stage->first.params.options.max_time_s = 1;
+    moverstage_start_both();
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_MAX_TIME));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_MAX_TIME));
+    moverstage_both_ended_here();
 }
 
 static void the_bandwidth_limit_is_kept(void)
@@ -627,32 +425,33 @@ static void the_bandwidth_limit_is_kept(void)
     uint64_t start = moverlib_now_ms();
     uint64_t took;
 
-    first.params.options.bandwidth_kibps = 10000;
-    start_both();
-    until_want_end();
+    stage->first.params.options.bandwidth_kibps = 10000;
+    moverstage_start_both();
+    moverstage_until_want_end();
     took = moverlib_now_ms() - start;
-    finish();
-    CHECK(s.msg.totals.bytes_wire / 10240 < took + 50);
-    CHECK(s.msg.totals.bytes_wire / 10240 > took / 2);
+    moverstage_finish();
+    STAGE_CHECK(stage->s.msg.totals.bytes_wire / 10240 < took + 50);
+    STAGE_CHECK(stage->s.msg.totals.bytes_wire / 10240 > took / 2);
 }
 
 /* ---- who may live ---- */
 
 static void a_second_mover_of_the_domain_is_refused_while_the_first_lives(void)
 {
-    struct moverlib_side other = { .program = program, .dir = dir_d };
+    struct moverlib_side other = { .program = stage->program, .dir = stage->dir_d };
 
-    first.params.progress_timeout_ms = WAIT_MS; /* the first is to live as long as this takes */
-    start_dest();
-    first.type = XF_LINK_RECEIVE;
-    moverlib_start(&other, &first);
-    CHECK(moverlib_expect(&other, XF_LINK_FAILED, WAIT_MS));
-    CHECK(other.msg.reason == XF_REASON_MOVER);
+    stage->first.params.progress_timeout_ms =
+        STAGE_WAIT_MS; /* the stage->first is to live as long as this takes */
+    moverstage_start_dest();
+    stage->first.type = XF_LINK_RECEIVE;
+    moverlib_start(&other, &stage->first);
+    STAGE_CHECK(moverlib_expect(&other, XF_LINK_FAILED, STAGE_WAIT_MS));
+    STAGE_CHECK(other.msg.reason == XF_REASON_MOVER);
     moverlib_end(&other, 3000);
-    kill(d.pid, SIGKILL);
-    moverlib_end(&d, 3000);
-    moverlib_start(&other, &first);
-    CHECK(moverlib_expect(&other, XF_LINK_LISTENING, WAIT_MS));
+    kill(stage->d.pid, SIGKILL);
+    moverlib_end(&stage->d, 3000);
+    moverlib_start(&other, &stage->first);
+    STAGE_CHECK(moverlib_expect(&other, XF_LINK_LISTENING, STAGE_WAIT_MS));
     kill(other.pid, SIGKILL);
     moverlib_end(&other, 3000);
 }
@@ -660,18 +459,19 @@ static void a_second_mover_of_the_domain_is_refused_while_the_first_lives(void)
 static void a_mover_dies_with_its_agent(void)
 {
     pid_t agent;
-    pid_t *pid = mmap(NULL, sizeof(*pid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    uint64_t end_ms = moverlib_now_ms() + WAIT_MS;
+    pid_t *pid =
+        mmap(NULL, sizeof(*pid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint64_t end_ms = moverlib_now_ms() + STAGE_WAIT_MS;
 
     /* The orphan comes to us, so that its end can be seen. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     fflush(NULL);
     agent = fork();
     if (agent == 0) {
-        start_dest();
-        *pid = d.pid;
+        moverstage_start_dest();
+        *pid = stage->d.pid;
         /* A copy of the link outlives this agent, so it is not the link's end that kills. */
-        fcntl(d.fd, F_SETFD, 0);
+        fcntl(stage->d.fd, F_SETFD, 0);
         if (fork() == 0) {
             sleep(2);
         }
@@ -681,8 +481,8 @@ static void a_mover_dies_with_its_agent(void)
     while (waitpid(*pid, NULL, WNOHANG) == 0 && moverlib_now_ms() < end_ms) {
         usleep(1000);
     }
-    CHECK(*pid > 0 && kill(*pid, 0) < 0);
-    CHECK(moverlib_now_ms() < end_ms - WAIT_MS + 1000);
+    STAGE_CHECK(*pid > 0 && kill(*pid, 0) < 0);
+    STAGE_CHECK(moverlib_now_ms() < end_ms - STAGE_WAIT_MS + 1000);
     while (waitpid(-1, NULL, 0) > 0) {
     }
     prctl(PR_SET_CHILD_SUBREAPER, 0);
@@ -693,7 +493,10 @@ static const struct {
     const char *name;
     void (*run)(void);
 } stories[] = {
-#define STORY(name) { #name, name }
+#define STORY(name)                                                                                \
+    {                                                                                              \
+#name, name                                                                                \
+    }
     STORY(a_live_move_brings_every_page),
     STORY(a_cold_move_asks_no_policy_and_brings_every_page),
     STORY(nothing_is_built_before_the_end_is_granted),
@@ -735,46 +538,30 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    char self[400];
-    char pages[16];
     bool any_failed = false;
 
+    stage = moverstage();
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!moverlib_own_network()) {
         printf("1..0 # SKIP no network namespace of our own: %s\n", strerror(errno));
         return 0;
     }
-    snprintf(self, sizeof(self), "%s", argv[0]);
-    snprintf(program, sizeof(program), "%s/mover_fake", dirname(self));
-    snprintf(base, sizeof(base), "%s/xfmov.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(base)) {
-        perror(base);
+    if (!moverstage_open(argv[0])) {
+        perror("moverpair");
         return 99;
     }
-    snprintf(dir_s, sizeof(dir_s), "%s/s", base);
-    snprintf(dir_d, sizeof(dir_d), "%s/d", base);
-    mkdir(dir_s, 0700);
-    mkdir(dir_d, 0700);
-    snprintf(pages, sizeof(pages), "%u", PAGES);
-    setenv("XF_FAKE_PAGES", pages, 1);
     printf("1..%zu\n", N_STORIES);
     for (size_t i = 0; i < N_STORIES; i++) {
         if (argc > 1 && strcmp(argv[1], stories[i].name) != 0) {
             printf("ok %zu - %s # SKIP not asked for\n", i + 1, stories[i].name);
             continue;
         }
-        failed = false;
-        reset();
+        stage->failed = false;
+        moverstage_reset();
         stories[i].run();
-        printf("%s %zu - %s\n", failed ? "not ok" : "ok", i + 1, stories[i].name);
-        any_failed = any_failed || failed;
+        printf("%s %zu - %s\n", stage->failed ? "not ok" : "ok", i + 1, stories[i].name);
+        any_failed = any_failed || stage->failed;
     }
-    reset();
-    forget(dir_s, "guest");
-    forget(dir_s, "mover-00000007-0000-0000-0000-000000000000.lock");
-    forget(dir_d, "mover-00000007-0000-0000-0000-000000000000.lock");
-    rmdir(dir_s);
-    rmdir(dir_d);
-    rmdir(base);
+    moverstage_close();
     return any_failed ? 1 : 0;
 }

@@ -22,8 +22,8 @@ static const struct xf_page_entry mixed[] = {
     { .pfn = 18, .type = 9, .kind = XF_PAGE_RAW },
     { .pfn = 19, .type = 0, .kind = XF_PAGE_SAME },
 };
-#define N_MIXED 5u
-#define BODY(n, raw) (8u + 8u * (n) + (raw) * XF_PAGE_SIZE)
+#define N_MIXED      5u
+#define BODY(n, raw) (8u + 8u * (n) + (raw)*XF_PAGE_SIZE)
 
 static uint8_t *body(void)
 {
@@ -60,7 +60,8 @@ static void a_chunk_comes_back_as_it_went(void **state)
         assert_int_equal(got[i].pfn, mixed[i].pfn);
         assert_int_equal(got[i].type, mixed[i].type);
         assert_int_equal(got[i].kind, mixed[i].kind);
-        assert_int_equal(xf_page_stream_entry(&got[i]), mixed[i].pfn | (uint64_t)mixed[i].type << 60);
+        assert_int_equal(xf_page_stream_entry(&got[i]),
+                         mixed[i].pfn | (uint64_t)mixed[i].type << 60);
     }
 }
 

@@ -8,11 +8,11 @@
 
 #include "unit.h"
 
-#define PAGE_BYTES 4104.0
-#define GIB_PAGES 262144u
+#define PAGE_BYTES     4104.0
+#define GIB_PAGES      262144u
 /* The bound on rounds starts again with each STOP that the agent did not permit. */
 #define ROUNDS_EVER(g) (((g)->switch_after + 2u) * (XF_PRECOPY_ROUNDS_MAX + 1u))
-#define LATENCY_US 200.0
+#define LATENCY_US     200.0
 
 /* Writes at rate to a set of that many pages; noise multiplies the rate by up to so much. */
 struct guest {
@@ -72,8 +72,10 @@ static struct result run(struct guest *g, const struct xf_precopy_limits *limits
     while (r.rounds++ < ROUNDS_EVER(g)) {
         double took = send_time(g, pages);
 
-        in = (struct xf_precopy_input){ .pages = (int64_t)pages, .now_us = (uint64_t)now_us,
-                                        .pages_sent = (uint64_t)sent, .bytes_wire = (uint64_t)bytes };
+        in = (struct xf_precopy_input){ .pages = (int64_t)pages,
+                                        .now_us = (uint64_t)now_us,
+                                        .pages_sent = (uint64_t)sent,
+                                        .bytes_wire = (uint64_t)bytes };
         xf_precopy_step(&p, &in, &out);
         assert_true(out.cap_percent >= 10 && out.cap_percent <= 100);
         assert_true(out.verdict != XF_VERDICT_SLOW || out.cap_percent < r.cap_percent);
@@ -88,8 +90,10 @@ static struct result run(struct guest *g, const struct xf_precopy_limits *limits
         sent += pages;
         bytes += pages * PAGE_BYTES;
         pages = dirtied(g, took, r.cap_percent);
-        in = (struct xf_precopy_input){ .pages = -1, .now_us = (uint64_t)now_us,
-                                        .pages_sent = (uint64_t)sent, .bytes_wire = (uint64_t)bytes };
+        in = (struct xf_precopy_input){ .pages = -1,
+                                        .now_us = (uint64_t)now_us,
+                                        .pages_sent = (uint64_t)sent,
+                                        .bytes_wire = (uint64_t)bytes };
         xf_precopy_step(&p, &in, &out);
         assert_true(out.verdict == XF_VERDICT_GO_ON || out.verdict == XF_VERDICT_STOP);
         r.predicted_us = out.predicted_pause_us;
@@ -106,14 +110,19 @@ static struct result run(struct guest *g, const struct xf_precopy_limits *limits
 
 static struct xf_precopy_limits defaults(double total_pages)
 {
-    return (struct xf_precopy_limits){ .target_us = 300000, .max_us = 1000000, .fixed_us = 20000,
+    return (struct xf_precopy_limits){ .target_us = 300000,
+                                       .max_us = 1000000,
+                                       .fixed_us = 20000,
                                        .pages_total = (uint64_t)total_pages };
 }
 
 static struct guest gib(double rate_mb_s, double set_mib, double link_mb_s)
 {
-    return (struct guest){ .total_pages = GIB_PAGES, .rate_pages_s = rate_mb_s * 1e6 / 4096,
-                           .set_pages = set_mib * 256, .link_mb_s = link_mb_s, .random = 1 };
+    return (struct guest){ .total_pages = GIB_PAGES,
+                           .rate_pages_s = rate_mb_s * 1e6 / 4096,
+                           .set_pages = set_mib * 256,
+                           .link_mb_s = link_mb_s,
+                           .random = 1 };
 }
 
 static void an_idle_guest_takes_two_rounds(void **state)

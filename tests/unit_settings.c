@@ -42,7 +42,9 @@ static void values_are_taken_with_and_without_the_section(void **state)
     (void)state;
     assert_int_equal(parse("# comment\nslots-outgoing = 7\n[xenferry]\nslots-incoming=3\n"
                            "migration-address = 10.1.2.3\ndebug-trace = yes\n"
-                           "log-level: debug\n", &s, err), 0);
+                           "log-level: debug\n",
+                           &s, err),
+                     0);
     assert_int_equal(s.slots_outgoing, 7);
     assert_int_equal(s.slots_incoming, 3);
     assert_string_equal(s.migration_address, "10.1.2.3");

@@ -27,7 +27,7 @@
 #include "store_notes.h"
 #include "store_writer.h"
 
-#define BLOCK XF_JOURNAL_ENTRY_SIZE
+#define BLOCK   XF_JOURNAL_ENTRY_SIZE
 #define WAIT_MS 5000u
 
 struct bed {
@@ -73,8 +73,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = { "journal", "journal.spare", "journal.lock", "journal.new",
-                                         "notes", "history.jsonl", "history.jsonl.1" };
+    static const char *const names[] = { "journal",        "journal.spare", "journal.lock",
+                                         "journal.new",    "notes",         "history.jsonl",
+                                         "history.jsonl.1" };
     struct bed *bed = *state;
     char path[128];
 
@@ -386,7 +387,8 @@ static void wait_for(struct told *told, unsigned wanted)
     qb_loop_timer_handle timer;
 
     told->wanted = wanted;
-    qb_loop_timer_add(told->loop, QB_LOOP_LOW, WAIT_MS * QB_TIME_NS_IN_MSEC, told, too_late, &timer);
+    qb_loop_timer_add(told->loop, QB_LOOP_LOW, WAIT_MS * QB_TIME_NS_IN_MSEC, told, too_late,
+                      &timer);
     qb_loop_run(told->loop);
     if (qb_loop_timer_is_running(told->loop, timer)) {
         qb_loop_timer_del(told->loop, timer);

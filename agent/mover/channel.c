@@ -16,9 +16,9 @@
 #include <sys/socket.h>
 
 /* A slice of sleep while the rate limit forbids sending. */
-#define RATE_SLICE_MS 5
+#define RATE_SLICE_MS   5
 /* The bucket holds what may be sent in so many slices: enough to stay on rate when woken late. */
-#define RATE_SLICES 8u
+#define RATE_SLICES     8u
 #define RATE_BUCKET_MIN 16384.0
 
 /* How much of size may leave now; 0: wait a slice. */

@@ -9,9 +9,9 @@
 #include "channel.h"
 #include "mono.h"
 
-#define XF_CHANNEL_RECORD 16384u /* the largest a TLS record may be (RFC 8446 5.1) */
+#define XF_CHANNEL_RECORD      16384u /* the largest a TLS record may be (RFC 8446 5.1) */
 /* Bytes per system call: beyond this nothing is gained, and it should stay in the L2 cache. */
-#define XF_CHANNEL_BATCH (256u << 10)
+#define XF_CHANNEL_BATCH       (256u << 10)
 /* Header, tag and content type of a record take 22 bytes; RFC 8446 5.2 allows up to 261. */
 #define XF_CHANNEL_RECORD_MORE 261u
 /* A batch that was not full, what one call adds to it, and what TLS adds to that. */

@@ -22,7 +22,7 @@
  * Unsent bytes that the kernel may hold: small, because they stand between the last page and the
  * peer; large enough that the sender need not wake for each segment.
  */
-#define UNSENT_MAX (1 << 20)
+#define UNSENT_MAX  (1 << 20)
 
 static int server_key(gnutls_session_t session, const char *identity, gnutls_datum_t *ret_key)
 {
@@ -322,7 +322,8 @@ static int try_pending(struct pending pending[static PENDING_MAX], bool *wrong_k
     return -1;
 }
 
-static int wait_pending(int listen_fd, int stop_fd, const struct pending pending[static PENDING_MAX])
+static int wait_pending(int listen_fd, int stop_fd,
+                        const struct pending pending[static PENDING_MAX])
 {
     struct pollfd p[PENDING_MAX + 2] = { { .fd = stop_fd, .events = POLLIN },
                                          { .fd = listen_fd, .events = POLLIN } };

@@ -14,14 +14,14 @@
 /* A record's head, and at worst each page apart. */
 #define IOV_MAX_CHUNK (1u + XF_PAGE_CHUNK_MAX)
 /* A record's head of its own for each body, lent with its pages. */
-#define HEAD_SIZE XF_PAGE_SIZE
-#define BODY_SIZE XF_FRAME_SIZE_MAX
+#define HEAD_SIZE     XF_PAGE_SIZE
+#define BODY_SIZE     XF_FRAME_SIZE_MAX
 /*
  * Full chunks take 252 KiB each, so with a pipe of 1 MiB the oldest of six is always taken. Fewer
  * pages than this are copied instead: they would hold a body that the pipe may keep for long.
  */
-#define N_BODIES 6u
-#define LEND_MIN 16u
+#define N_BODIES      6u
+#define LEND_MIN      16u
 
 static_assert(XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8u * XF_PAGE_CHUNK_MAX <= HEAD_SIZE,
               "a record's head fits");
@@ -33,7 +33,7 @@ struct xf_decoder {
     uint64_t pages;
     struct xf_page_hash *known; /* what was written, by pfn */
     struct xf_digest *digest;
-    uint8_t *bodies; /* N_BODIES of HEAD_SIZE + BODY_SIZE */
+    uint8_t *bodies;              /* N_BODIES of HEAD_SIZE + BODY_SIZE */
     uint64_t lent_upto[N_BODIES]; /* may be used again once the feed is taken up to here */
     unsigned at;                  /* the one in use */
     uint8_t *head;
@@ -127,7 +127,8 @@ static void add_page(struct iovec *iov, int *n, const uint8_t *page)
 
 /* What the page holds according to what was decoded, not to what the peer says. */
 static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry,
-                       const uint8_t **content, const uint8_t **ret_page, struct xf_page_hash *ret_hash)
+                       const uint8_t **content, const uint8_t **ret_page,
+                       struct xf_page_hash *ret_hash)
 {
     struct xf_page_hash *known = &dec->known[entry->pfn];
 

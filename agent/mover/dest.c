@@ -26,11 +26,11 @@
 #include "job.h"
 #include "mono.h"
 
-#define PIPE_SIZE (1 << 20)
-#define TICK_MS 50
-#define FAREWELL_MS 300
+#define PIPE_SIZE       (1 << 20)
+#define TICK_MS         50
+#define FAREWELL_MS     300
 /* How long the source may be kept waiting for the hypervisor to get the domain's memory. */
-#define MEMORY_US 1500000u
+#define MEMORY_US       1500000u
 #define MEMORY_SLICE_MS 5
 
 struct dest {
@@ -45,8 +45,8 @@ struct dest {
     pthread_t worker;
     pthread_t restore;
     int restore_rc;
-    struct xf_channel *ch;    /* set once, before .connected */
-    _Atomic bool connected;   /* from here on main sends */
+    struct xf_channel *ch;  /* set once, before .connected */
+    _Atomic bool connected; /* from here on main sends */
     _Atomic bool built;
     _Atomic bool worker_done;
 };
@@ -78,8 +78,8 @@ static void *restore_main(void *arg)
     struct xf_job *job = d->job;
     enum xf_reason reason = XF_REASON_RESTORE;
 
-    d->restore_rc = job->hyper->restore(job->dir, &job->params.uuid, job->params.config, d->pipe_rd,
-                                        &reason);
+    d->restore_rc =
+        job->hyper->restore(job->dir, &job->params.uuid, job->params.config, d->pipe_rd, &reason);
     close(d->pipe_rd);
     if (d->restore_rc < 0) {
         xf_job_fail(job, reason != XF_REASON_OK ? reason : XF_REASON_RESTORE,
@@ -155,7 +155,8 @@ static int greet(struct dest *d)
         xf_job_fail(d->job, XF_REASON_NO_MEMORY, "no memory for the mover's tables");
         return -ENOMEM;
     }
-    hello = (struct xf_data_hello){ .version_min = version, .version_max = version,
+    hello = (struct xf_data_hello){ .version_min = version,
+                                    .version_max = version,
                                     .pages = hello.pages };
     xf_data_put_hello(&p, &hello);
     rc = send_frame(d, XF_FRAME_HELLO, buf, p.len);

@@ -21,11 +21,12 @@
 /* Entries stand right before their pages, so that a chunk leaves as one run of bytes. */
 #define HEAD_ROOM XF_PAGE_SIZE
 /* The END record; more has no place behind it. */
-#define TAIL_MAX 64u
+#define TAIL_MAX  64u
 
 static_assert(XF_PAGE_HEAD_SIZE(XF_PAGE_CHUNK_MAX) <= HEAD_ROOM, "entries of a full chunk fit");
 static_assert(XF_STREAM_PAGES_HEAD_MAX <= PIECE_MAX, "any header fits");
-static_assert(HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE <= XF_CHANNEL_SEND_MAX, "so does a chunk");
+static_assert(HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE <= XF_CHANNEL_SEND_MAX,
+              "so does a chunk");
 
 struct xf_encoder {
     struct xf_job *job;
@@ -102,7 +103,8 @@ static int malformed(struct xf_encoder *enc, const char *why)
 }
 
 /* In one piece: a frame that was cut by being stopped would swallow the farewell. */
-static int send_frame(struct xf_encoder *enc, enum xf_frame_kind kind, const void *body, size_t size)
+static int send_frame(struct xf_encoder *enc, enum xf_frame_kind kind, const void *body,
+                      size_t size)
 {
     struct xf_put p = { .buf = enc->frame, .size = sizeof(enc->frame) };
 
@@ -224,8 +226,8 @@ static int fill(struct xf_encoder *enc, uint8_t *buf, size_t size)
  * How the page goes. Only pages of type 0 can be SAME: the same content under another type would
  * have to be told, and a type without content says that what came before counts no more.
  */
-static uint8_t choose(struct xf_encoder *enc, const struct xf_page_entry *entry, const uint8_t *page,
-                      struct xf_page_hash *ret_hash)
+static uint8_t choose(struct xf_encoder *enc, const struct xf_page_entry *entry,
+                      const uint8_t *page, struct xf_page_hash *ret_hash)
 {
     struct xf_page_hash *known = &enc->known[entry->pfn];
 

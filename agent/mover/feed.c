@@ -13,7 +13,7 @@
 #include "mono.h"
 
 /* restore() returns with the reason a moment after it stopped reading. */
-#define REASON_MS 1000
+#define REASON_MS      1000
 /* Rarely waited for: the ring of lent pages is larger than the pipe. */
 #define TAKEN_SLICE_MS 1
 
@@ -57,8 +57,8 @@ static int wait_room(struct xf_feed *feed, int error)
 static int put(struct xf_feed *feed, struct iovec *iov, int n, bool lend)
 {
     while (n > 0) {
-        ssize_t done = lend ? vmsplice(feed->fd, iov, (size_t)n, SPLICE_F_NONBLOCK)
-                            : writev(feed->fd, iov, n);
+        ssize_t done =
+            lend ? vmsplice(feed->fd, iov, (size_t)n, SPLICE_F_NONBLOCK) : writev(feed->fd, iov, n);
 
         if (done >= 0) {
             xf_job_progress(feed->job);

@@ -14,7 +14,7 @@
 
 struct xf_feed {
     struct xf_job *job;
-    int fd; /* the writing end, not blocking; -1 once closed */
+    int fd;           /* the writing end, not blocking; -1 once closed */
     uint64_t n_bytes; /* put into it since the beginning */
 };
 

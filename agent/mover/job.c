@@ -21,7 +21,7 @@
 /* The agent sends the first message with the start of the process. */
 #define FIRST_MESSAGE_MS 10000
 /* A mover that was just killed lets go of its lock at once. */
-#define LOCK_MS 2000u
+#define LOCK_MS          2000u
 
 static int read_first(struct xf_job *job, struct xf_link_msg *msg)
 {
@@ -76,8 +76,8 @@ int xf_job_begin(struct xf_job *job, const struct xf_mover_hyper_ops *hyper, con
     *ret_type = (enum xf_link_type)job->out.type;
     explicit_bzero(&job->out, sizeof(job->out));
     explicit_bzero(job->out_buf, sizeof(job->out_buf));
-    job->timeout_ms = job->params.progress_timeout_ms ? job->params.progress_timeout_ms
-                                                      : XF_PROGRESS_TIMEOUT_MS;
+    job->timeout_ms =
+        job->params.progress_timeout_ms ? job->params.progress_timeout_ms : XF_PROGRESS_TIMEOUT_MS;
     job->start_us = xf_mono_us();
     xf_job_progress(job);
     write_identity(job);
@@ -249,7 +249,8 @@ void xf_job_say_round(struct xf_job *job, const struct xf_round *round)
     }
 }
 
-void xf_job_say_totals(struct xf_job *job, enum xf_link_type type, const struct xf_link_totals *totals)
+void xf_job_say_totals(struct xf_job *job, enum xf_link_type type,
+                       const struct xf_link_totals *totals)
 {
     struct xf_link_msg *msg = begin_out(job, type);
 

@@ -17,11 +17,11 @@
 #include "page.h"
 
 /* uuid, epoch, source, boot id. GnuTLS takes up to 128 characters. */
-#define XF_IDENTITY_SIZE 96
+#define XF_IDENTITY_SIZE       96
 /* Without a setting from the agent. */
 #define XF_PROGRESS_TIMEOUT_MS 10000u
 /* How often a side that has nothing to say shows that it is there: well within the timeout. */
-#define XF_ALIVE_MS 500u
+#define XF_ALIVE_MS            500u
 
 /* What the waiting is for, so that a stall can be told in words. */
 enum xf_job_phase {
@@ -86,7 +86,8 @@ uint64_t xf_job_silence_ms(struct xf_job *job);
 void xf_job_say(struct xf_job *job, enum xf_link_type type);
 void xf_job_say_port(struct xf_job *job, uint16_t port);
 void xf_job_say_round(struct xf_job *job, const struct xf_round *round);
-void xf_job_say_totals(struct xf_job *job, enum xf_link_type type, const struct xf_link_totals *totals);
+void xf_job_say_totals(struct xf_job *job, enum xf_link_type type,
+                       const struct xf_link_totals *totals);
 /* Says FAILED, if that is so. */
 void xf_job_say_failure(struct xf_job *job);
 

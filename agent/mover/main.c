@@ -83,11 +83,13 @@ int main(int argc, char **argv)
     }
     rc = die_with_agent();
     if (rc == 0) {
-        signal(SIGPIPE, SIG_IGN); /* a pipe that nobody reads is an error to report, not to die of */
+        signal(SIGPIPE,
+               SIG_IGN); /* a pipe that nobody reads is an error to report, not to die of */
         rc = xf_job_begin(&job, hyper, dir, &role);
     }
     if (rc < 0) {
-        fprintf(stderr, "xenferry-mover: no agent on descriptor %u: %s\n", XF_LINK_FD, strerror(-rc));
+        fprintf(stderr, "xenferry-mover: no agent on descriptor %u: %s\n", XF_LINK_FD,
+                strerror(-rc));
         return 2;
     }
     rc = role == XF_LINK_SEND ? xf_source_run(&job) : xf_dest_run(&job);

@@ -9,12 +9,12 @@
 #include "mono.h"
 #include "precopy.h"
 
-#define TARGET_MS 300u
-#define MAX_MS 1000u
+#define TARGET_MS       300u
+#define MAX_MS          1000u
 /* While the agent's permission is out: an idle guest's rounds are empty and need not spin. */
 #define SWITCH_SLICE_MS 50u
 /* Another move's pause on the same link is over long before. */
-#define SWITCH_WAIT_US (60u * 1000000ull)
+#define SWITCH_WAIT_US  (60u * 1000000ull)
 
 struct xf_policy {
     struct xf_job *job;
@@ -180,8 +180,9 @@ static enum xf_verdict before_send(struct xf_policy *policy, uint32_t round, int
     if (out.verdict == XF_VERDICT_ABORT) {
         note_verdict(policy, &out);
         xf_policy_lift_cap(policy);
-        xf_job_fail(policy->job, out.reason, "round %u: %lld pages are dirty, the pause would be %u ms",
-                    round, (long long)pages_dirty, out.predicted_pause_us / 1000u);
+        xf_job_fail(policy->job, out.reason,
+                    "round %u: %lld pages are dirty, the pause would be %u ms", round,
+                    (long long)pages_dirty, out.predicted_pause_us / 1000u);
         return XF_VERDICT_ABORT;
     }
     if (out.verdict == XF_VERDICT_SLOW) {

@@ -26,13 +26,13 @@
 #include "policy.h"
 
 /* The kernel gives unprivileged users no larger pipes. */
-#define PIPE_SIZE (1 << 20)
-#define TICK_MS 50
-#define TELL_US 1000000u
+#define PIPE_SIZE      (1 << 20)
+#define TICK_MS        50
+#define TELL_US        1000000u
 /* The peer, if it lives, reports first what holds it up. */
 #define PEER_MARGIN_MS 1000u
 /* What the worker gets to say good-bye in, and the peer's last words to arrive. */
-#define FAREWELL_MS 300
+#define FAREWELL_MS    300
 
 struct source {
     struct xf_job *job;
@@ -45,7 +45,7 @@ struct source {
     pthread_t save;
     int save_rc;
     enum xf_reason save_reason;
-    struct xf_channel *ch;    /* set once, before .connected */
+    struct xf_channel *ch; /* set once, before .connected */
     _Atomic bool connected;
     _Atomic bool worker_done; /* worker sends nothing more */
     bool built;               /* main's: D has answered the end */
@@ -112,7 +112,8 @@ static int greet(struct source *s)
     uint8_t buf[XF_FRAME_HEAD_SIZE + 16];
     uint8_t body[2 + XF_FRAME_TEXT_MAX];
     struct xf_put p = { .buf = buf, .size = sizeof(buf) };
-    struct xf_data_hello hello = { .version_min = XF_DATA_MIN, .version_max = XF_DATA_MAX,
+    struct xf_data_hello hello = { .version_min = XF_DATA_MIN,
+                                   .version_max = XF_DATA_MAX,
                                    .pages = s->pages };
     struct xf_frame frame;
     uint16_t version;
@@ -296,7 +297,8 @@ static void watch(struct source *s)
         xf_job_fail(job, XF_REASON_HYPERVISOR, "the save stream stands still for %llu ms",
                     (unsigned long long)silence);
     } else {
-        xf_job_fail(job, XF_REASON_STALLED, "no byte moved for %llu ms", (unsigned long long)silence);
+        xf_job_fail(job, XF_REASON_STALLED, "no byte moved for %llu ms",
+                    (unsigned long long)silence);
     }
 }
 
@@ -343,9 +345,8 @@ int xf_source_run(struct xf_job *job)
 
     s->job = job;
     s->heard_us = xf_mono_us();
-    if (!xf_job_lock(job) ||
-        job->hyper->pages(job->dir, &job->params.uuid, &s->pages) < 0 || s->pages == 0 ||
-        s->pages > XF_PAGES_MAX || pipe2(fds, O_CLOEXEC) < 0) {
+    if (!xf_job_lock(job) || job->hyper->pages(job->dir, &job->params.uuid, &s->pages) < 0 ||
+        s->pages == 0 || s->pages > XF_PAGES_MAX || pipe2(fds, O_CLOEXEC) < 0) {
         xf_job_fail(job, XF_REASON_HYPERVISOR, "the domain's memory cannot be looked at");
         xf_job_say_failure(job);
         return 1;
@@ -374,7 +375,8 @@ int xf_source_run(struct xf_job *job)
             s->heard_us = xf_mono_us();
         }
         watch(s);
-        if (s->connected && !xf_policy_suspended_us(s->policy) && xf_mono_us() - told_us >= TELL_US) {
+        if (s->connected && !xf_policy_suspended_us(s->policy) &&
+            xf_mono_us() - told_us >= TELL_US) {
             xf_policy_tell(s->policy);
             told_us = xf_mono_us();
         }

@@ -34,12 +34,17 @@ static uint64_t get_option(int argc, char **argv, const char *name, uint64_t oth
     return otherwise;
 }
 
+static void complain(const struct moverlib_side *side, const char *what)
+{
+    printf("%s: no %s: message %u, %s: %s\n", side == &s ? "source" : "target", what,
+           side->msg.type, xf_reason_name(side->msg.reason), side->msg.text);
+    exit(1);
+}
+
 static void expect(struct moverlib_side *side, enum xf_link_type type, const char *what)
 {
     if (!moverlib_expect(side, type, WAIT_MS)) {
-        printf("%s: no %s: message %u, %s: %s\n", side == &s ? "source" : "target", what,
-               side->msg.type, xf_reason_name(side->msg.reason), side->msg.text);
-        exit(1);
+        complain(side, what);
     }
 }
 
@@ -48,7 +53,8 @@ static void set_params(int argc, char **argv)
     struct xf_link_params *p = &first.params;
     FILE *f = fopen(argv[3], "re");
 
-    if (!f || xf_uuid_parse(argv[2], &p->uuid) < 0 || !xf_text_copy(p->name, sizeof(p->name), "bench") ||
+    if (!f || xf_uuid_parse(argv[2], &p->uuid) < 0 ||
+        !xf_text_copy(p->name, sizeof(p->name), "bench") ||
         !xf_text_copy(p->address, sizeof(p->address), argv[6])) {
         fprintf(stderr, "moverbench: %s: bad uuid, configuration or address\n", argv[3]);
         exit(2);
@@ -68,13 +74,14 @@ static void set_params(int argc, char **argv)
 
 static void print_round(const struct xf_round *r)
 {
-    printf("round %u dirty %llu sent %llu zero %llu same %llu MB %.1f ms %.1f MB/s %.0f predicted_ms "
-           "%.1f verdict %u cap %u\n",
-           r->number, (unsigned long long)r->pages_dirty, (unsigned long long)r->pages_sent,
-           (unsigned long long)r->pages_zero, (unsigned long long)r->pages_same,
-           (double)r->bytes_wire / 1e6, (double)r->duration_us / 1e3,
-           r->duration_us ? (double)r->bytes_wire / (double)r->duration_us : 0.0,
-           r->predicted_pause_us / 1e3, r->verdict, r->cap_percent);
+    printf(
+        "round %u dirty %llu sent %llu zero %llu same %llu MB %.1f ms %.1f MB/s %.0f predicted_ms "
+        "%.1f verdict %u cap %u\n",
+        r->number, (unsigned long long)r->pages_dirty, (unsigned long long)r->pages_sent,
+        (unsigned long long)r->pages_zero, (unsigned long long)r->pages_same,
+        (double)r->bytes_wire / 1e6, (double)r->duration_us / 1e3,
+        r->duration_us ? (double)r->bytes_wire / (double)r->duration_us : 0.0,
+        r->predicted_pause_us / 1e3, r->verdict, r->cap_percent);
 }
 
 /* As moverlib_expect(), but shows each round as it ends. */
@@ -92,7 +99,7 @@ static void expect_rounds(enum xf_link_type type, const char *what)
         print_round(&shown);
     }
     if (s.msg.type != type) {
-        expect(&s, type, what);
+        complain(&s, what);
     }
 }
 
@@ -135,12 +142,13 @@ int main(int argc, char **argv)
            (unsigned long long)(want_end_ms - suspended_ms),
            (unsigned long long)(complete_ms - want_end_ms), (unsigned long long)t.build_us);
     t = s.msg.totals;
-    printf("rounds %u bytes_wire %llu bytes_stream %llu pages %llu suspend_us %llu last_pages_us %llu "
-           "predicted_us %u MB/s %.0f\n",
-           t.rounds, (unsigned long long)t.bytes_wire, (unsigned long long)t.bytes_stream,
-           (unsigned long long)t.pages_total, (unsigned long long)t.suspend_us,
-           (unsigned long long)t.last_pages_us, t.predicted_pause_us,
-           (double)t.bytes_stream / 1e3 / (double)(complete_ms - start_ms));
+    printf(
+        "rounds %u bytes_wire %llu bytes_stream %llu pages %llu suspend_us %llu last_pages_us %llu "
+        "predicted_us %u MB/s %.0f\n",
+        t.rounds, (unsigned long long)t.bytes_wire, (unsigned long long)t.bytes_stream,
+        (unsigned long long)t.pages_total, (unsigned long long)t.suspend_us,
+        (unsigned long long)t.last_pages_us, t.predicted_pause_us,
+        (double)t.bytes_stream / 1e3 / (double)(complete_ms - start_ms));
     moverlib_end(&s, 5000);
     moverlib_end(&d, 5000);
     printf("cpu_s %.3f %.3f cpu_d %.3f %.3f\n", s.user_s, s.system_s, d.user_s, d.system_s);

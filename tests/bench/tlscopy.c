@@ -28,7 +28,7 @@
 
 #include "mover/priority.h"
 
-#define RECORD 16384u /* the largest a TLS record may be (RFC 8446 5.1) */
+#define RECORD    16384u /* the largest a TLS record may be (RFC 8446 5.1) */
 #define BYTES_MAX (1ull << 40)
 
 static const char identity[] = "tlscopy";
@@ -120,8 +120,8 @@ static gnutls_session_t open_session(bool listening, int fd)
         gnutls_psk_set_client_credentials(cred, identity, &k, GNUTLS_PSK_KEY_RAW);
         gnutls_credentials_set(session, GNUTLS_CRD_PSK, cred);
     }
-    r = gnutls_priority_set_direct(session, getenv("TLSCOPY_PRIORITY") ? getenv("TLSCOPY_PRIORITY")
-                                   : XF_TLS_PRIORITY, NULL);
+    r = gnutls_priority_set_direct(
+        session, getenv("TLSCOPY_PRIORITY") ? getenv("TLSCOPY_PRIORITY") : XF_TLS_PRIORITY, NULL);
     if (r < 0) {
         die("priority", gnutls_strerror(r));
     }
