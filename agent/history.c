@@ -16,11 +16,17 @@
 #define OLD       NAME ".1"
 #define PATH_SIZE 512
 
+/* Kept as text: a tenth of what the parsed object takes, and rarely looked at. */
+struct kept {
+    char *line;
+    char *key; /* uuid and migration */
+};
+
 struct xf_history {
     uint32_t max;
     uint32_t n;
     uint32_t head; /* where the next one goes */
-    json_t **ring;
+    struct kept *ring;
 };
 
 static const char *field(const json_t *report, const char *key)
@@ -30,18 +36,33 @@ static const char *field(const json_t *report, const char *key)
     return text != NULL ? text : "";
 }
 
-bool xf_history_add(struct xf_history *history, json_t *report)
+/* Of the i-th newest; i < n. */
+static struct kept *kept_at(const struct xf_history *history, uint32_t i)
 {
-    for (uint32_t i = 0; i < history->n; i++) {
-        const json_t *other = xf_history_get(history, i);
+    return &history->ring[(history->head + history->max - 1 - i) % history->max];
+}
 
-        if (strcmp(field(other, "uuid"), field(report, "uuid")) == 0 &&
-            strcmp(field(other, "migration"), field(report, "migration")) == 0) {
+bool xf_history_add(struct xf_history *history, const json_t *report)
+{
+    struct kept *slot = &history->ring[history->head];
+    char *key = NULL;
+
+    if (asprintf(&key, "%s %s", field(report, "uuid"), field(report, "migration")) < 0) {
+        abort();
+    }
+    for (uint32_t i = 0; i < history->n; i++) {
+        if (strcmp(kept_at(history, i)->key, key) == 0) {
+            free(key);
             return false;
         }
     }
-    json_decref(history->ring[history->head]);
-    history->ring[history->head] = json_incref(report);
+    free(slot->line);
+    free(slot->key);
+    slot->key = key;
+    slot->line = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (slot->line == NULL) {
+        abort();
+    }
     history->head = (history->head + 1) % history->max;
     history->n += history->n < history->max ? 1 : 0;
     return true;
@@ -49,10 +70,7 @@ bool xf_history_add(struct xf_history *history, json_t *report)
 
 json_t *xf_history_get(const struct xf_history *history, uint32_t i)
 {
-    if (i >= history->n) {
-        return NULL;
-    }
-    return history->ring[(history->head + history->max - 1 - i) % history->max];
+    return i < history->n ? json_loads(kept_at(history, i)->line, 0, NULL) : NULL;
 }
 
 static void read_file(struct xf_history *history, const char *dir, const char *name)
@@ -101,7 +119,8 @@ void xf_history_close(struct xf_history *history)
         return;
     }
     for (uint32_t i = 0; i < history->max; i++) {
-        json_decref(history->ring[i]);
+        free(history->ring[i].line);
+        free(history->ring[i].key);
     }
     free(history->ring);
     free(history);

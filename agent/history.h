@@ -15,9 +15,9 @@ struct xf_history;
 /* Reads what is there; lines that are no report are left out. */
 struct xf_history *xf_history_open(const char *dir, uint32_t max);
 void xf_history_close(struct xf_history *history); /* takes NULL */
-/* Takes a reference. False: a report of that domain's migration is there already. */
-bool xf_history_add(struct xf_history *history, json_t *report);
-/* Newest first; NULL behind the last one. Borrowed. */
+/* False: a report of that domain's migration is there already. */
+bool xf_history_add(struct xf_history *history, const json_t *report);
+/* Newest first; NULL behind the last one. To be released by the caller. */
 json_t *xf_history_get(const struct xf_history *history, uint32_t i);
 
 /* In the writer process: 0 or negative errno. */

@@ -421,6 +421,7 @@ uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent)
         if (json_is_number(json_object_get(pause, "total_ms"))) {
             cost[n++] = fixed_ms(pause);
         }
+        json_decref(report);
     }
     if (n == 0) {
         return FIXED_COST_FIRST_US;

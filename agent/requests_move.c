@@ -83,7 +83,7 @@ static enum xf_reason check_move(const struct xf_domain *dom, const struct xf_pe
         return XF_REASON_UNKNOWN_NODE;
     }
     if (xf_core_busy(&dom->core) || dom->destroyer != NULL || dom->destroying ||
-        (dom->attempt != NULL && dom->attempt->source)) {
+        (dom->attempt != NULL && dom->attempt->source && !dom->attempt->ended)) {
         return XF_REASON_BUSY;
     }
     if (dom->core.state != XF_ST_HOME) {

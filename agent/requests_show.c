@@ -211,11 +211,10 @@ void xf_request_history(struct xf_asker *asker, const struct xf_ctl_request *req
                          (report = xf_history_get(asker->agent->history, i)) != NULL;
          i++) {
         if (matches(report, domain, NULL)) {
-            json_t *brief = json_copy(report);
-
-            json_object_del(brief, "rounds");
-            json_array_append_new(list, brief);
+            json_object_del(report, "rounds");
+            json_array_append(list, report);
         }
+        json_decref(report);
     }
     xf_answer(asker, XF_REASON_OK, "", json_pack("{s:o}", "history", list));
 }
@@ -228,9 +227,10 @@ void xf_request_report(struct xf_asker *asker, const struct xf_ctl_request *requ
 
     for (uint32_t i = 0; (report = xf_history_get(asker->agent->history, i)) != NULL; i++) {
         if (matches(report, domain, migration)) {
-            xf_answer(asker, XF_REASON_OK, "", json_incref(report));
+            xf_answer(asker, XF_REASON_OK, "", report);
             return;
         }
+        json_decref(report);
     }
     xf_answer(asker, XF_REASON_UNKNOWN_DOMAIN, "there is no report of it", NULL);
 }

@@ -362,7 +362,7 @@ static void on_op(struct xf_ctx *c)
         xf_start_wanted_op(c);
         return;
     }
-    if (xf_is_src(c) || core->state == XF_ST_S_DROP) {
+    if (core->state >= XF_ST_S_MARK && core->state <= XF_ST_S_DROP) {
         xf_src_op(c, op);
     } else {
         xf_dst_op(c, op);

@@ -259,8 +259,9 @@ static void dropped(struct xf_ctx *c)
         xf_report(c, XF_REASON_DESTROY);
         return;
     }
-    if (!xf_is_dst(c)) { /* superseded meanwhile: .id is another's */
-        xf_close(c, XF_OUT_NONE);
+    if (!xf_is_dst(c) || core->outcome != XF_OUT_NONE) {
+        /* Superseded meanwhile, or left from an attempt before it was journalled: .id is another's. */
+        xf_close(c, (enum xf_outcome)core->outcome);
         xf_send_copy(c);
     } else {
         xf_close(c, undo ? XF_OUT_UNDONE : XF_OUT_NEVER);

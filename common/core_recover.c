@@ -99,6 +99,8 @@ void xf_recover(struct xf_ctx *c)
     enum xf_copy copy = (enum xf_copy)c->ev->copy;
     enum xf_note note = (enum xf_note)c->ev->note;
     bool same_boot = r->own_boot.v == c->cluster->boot.v;
+    bool begun;
+    bool stray;
 
     xf_core_init(core);
     core->id = r->id;
@@ -113,11 +115,22 @@ void xf_recover(struct xf_ctx *c)
         note = XF_NOTE_NONE; /* notes die with the memory they speak of */
     }
     core->note = (uint8_t)note;
-    if (xf_is_src(c) && (core->marks & XF_MARK_BEGUN)) {
+    begun = (core->marks & XF_MARK_BEGUN) != 0;
+    /* Being built for a move that was not journalled yet: not the copy that .id speaks of. */
+    stray = copy == XF_COPY_PAUSED && !(xf_is_dst(c) && begun);
+    if (stray) {
+        copy = XF_COPY_NONE;
+    }
+    if (xf_is_src(c) && begun) {
         recover_src(c, copy, note, same_boot);
-    } else if (xf_is_dst(c) && (core->marks & XF_MARK_BEGUN)) {
+    } else if (xf_is_dst(c) && begun) {
         recover_dst(c, copy, note, same_boot);
     } else {
         set_state(core, copy == XF_COPY_NONE ? XF_ST_IDLE : XF_ST_HOME);
+    }
+    if (stray) {
+        core->reason = XF_REASON_AGENT_RESTARTED;
+        set_state(core, XF_ST_D_DROP);
+        xf_start_wanted_op(c);
     }
 }

@@ -63,7 +63,8 @@ const char *xf_invariant_core(const struct xf_core *core, const struct xf_cluste
     if (s == XF_ST_D_UNPAUSE && core->note != XF_NOTE_RUN) {
         return "H8: unpauses without the note RUN";
     }
-    if (s == XF_ST_D_DROP && core->note != XF_NOTE_NEVER && core->note != XF_NOTE_UNDO) {
+    if (s == XF_ST_D_DROP && xf_is_dst(&c) && (core->marks & XF_MARK_BEGUN) != 0 &&
+        core->note != XF_NOTE_NEVER && core->note != XF_NOTE_UNDO) {
         return "H5: destroys without the note NEVER";
     }
     if ((core->promised & core->refused) != 0) {

@@ -40,8 +40,7 @@ static const char *everywhere(enum w_step_kind kind, unsigned node, unsigned arg
         const char *bad;
 
         if (kind == W_STEP_AGENT_CRASH) {
-            s.arg = dom[d].node[node].core.op != XF_OP_NONE &&
-                    dom[d].node[node].core.op != XF_OP_PREPARE && chance(2);
+            s.arg = dom[d].node[node].core.op != XF_OP_NONE && chance(2);
         } else if (kind == W_STEP_NODE_CRASH) {
             s.arg = (uint8_t)chance(2);
         }

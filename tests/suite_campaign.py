@@ -153,10 +153,11 @@ class Campaign:
         # The rule waits for the next full segment: loaded before the move or in its middle.
         return (lambda: lab.corrupt_data(source, target)), None
 
-    def hold_at(self, stage, source, target):
+    def hold_at(self, one, stage, source, target):
         """Stops the hand-shake behind a step: at most one agent of the two is awake at a time."""
         lab = self.lab
-        xflab.wait_for("the movers are at work", lambda: lab.named(target, "xenferry-mover")
+        xflab.wait_for("the movers are at work, or the move has ended", lambda: not one.running()
+                       or lab.named(target, "xenferry-mover")
                        and lab.named(source, "xenferry-mover"), 15, 0.01)
         lab.pause_agent(target)
         xflab.wait_for("the image is sent", lambda: not lab.named(source, "xenferry-mover"),
@@ -170,7 +171,7 @@ class Campaign:
 
     def strike(self, plan, one, fault, source, target):
         if plan.stage:
-            self.hold_at(plan.stage, source, target)
+            self.hold_at(one, plan.stage, source, target)
             fault()
             return
         left = one.started + plan.delay(self.pace) - time.monotonic()

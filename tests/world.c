@@ -273,8 +273,6 @@ static void open_channel(struct world *w, unsigned i)
     if (w->chan == W_CHAN_NONE && d->agent && d->core.state == XF_ST_D_RECV &&
         (world_side(w, i) & world_bit(w->node[i].core.dst.i)) != 0) {
         w->chan = W_CHAN_OPEN;
-        d->copy = COPY_INC;
-        d->stale = 0;
     } else {
         w->chan = W_CHAN_BROKEN;
     }

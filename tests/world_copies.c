@@ -151,6 +151,8 @@ bool world_perform(struct world *w, unsigned i)
         w->chan = W_CHAN_NONE;
         w->chan_id = world_id_place(w, &x->core.id, (struct xf_node){ x->core.src.i + 1u },
                                     (struct xf_node){ x->core.dst.i + 1u });
+        x->copy = COPY_INC; /* the mover makes room for it before anything is journalled */
+        x->stale = 0;
         return true;
     case XF_OP_CREATE:
         for (unsigned j = 0; j < w->n; j++) {

@@ -23,6 +23,11 @@ static void offer(struct lister *l, enum w_step_kind kind, unsigned node, unsign
         (struct w_step){ (uint8_t)kind, (uint8_t)node, (uint8_t)arg, protocol, (uint8_t)cost };
 }
 
+static bool may_connect(const struct world *w, unsigned src)
+{
+    return w->node[src].agent && w->node[src].core.state == XF_ST_S_INTENT;
+}
+
 static void list_agent(struct lister *l, unsigned i)
 {
     const struct world *w = l->w;
@@ -56,6 +61,11 @@ static void list_agent(struct lister *l, unsigned i)
         ((world_chan_party(w, false) == i &&
           (core->state == XF_ST_S_COPY || core->state == XF_ST_S_SUSP)) ||
          (world_chan_party(w, true) == i && core->state == XF_ST_D_RECV))) {
+        offer(l, W_STEP_MOVER_FAILED, i, 0, true, 0);
+    }
+    /* Nobody connects any more: the accepting mover's deadline. */
+    if (w->chan == W_CHAN_NONE && w->chan_id != 0 && core->state == XF_ST_D_RECV &&
+        world_chan_party(w, true) == i && !may_connect(w, world_chan_party(w, false))) {
         offer(l, W_STEP_MOVER_FAILED, i, 0, true, 0);
     }
     if (core->timer == XF_TIMER_RETRY) {
@@ -104,7 +114,7 @@ static void list_environment(struct lister *l)
             offer(l, W_STEP_FENCE, i, 0, false, x->up ? 1 : 0);
         }
         if (x->agent) {
-            bool op = x->core.op != XF_OP_NONE && x->core.op != XF_OP_PREPARE;
+            bool op = x->core.op != XF_OP_NONE;
 
             offer(l, W_STEP_AGENT_CRASH, i, 0, false, 1);
             if (op) {

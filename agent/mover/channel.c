@@ -222,7 +222,7 @@ void xf_channel_linger(struct xf_channel *ch, int timeout_ms)
     uint64_t end_us = xf_mono_us() + (uint64_t)timeout_ms * 1000u;
     uint8_t unread[4096];
 
-    /* Closing with unread input would reset the connection and could take the last bytes with it. */
+    /* Closing with unread input resets the connection, which could take the last bytes with it. */
     shutdown(ch->fd, SHUT_WR);
     while (xf_mono_us() < end_us) {
         struct pollfd p = { .fd = ch->fd, .events = POLLIN };

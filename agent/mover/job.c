@@ -196,7 +196,7 @@ static void send_out(struct xf_job *job)
 {
     int size = xf_link_encode(&job->out, job->out_buf, sizeof(job->out_buf));
 
-    /* A round is news of the moment; an agent that does not read must not hold the guest's pause. */
+    /* A round is news of the moment: an agent that does not read must not hold up the pause. */
     int flags = MSG_NOSIGNAL | (job->out.type == XF_LINK_ROUND ? MSG_DONTWAIT : 0);
 
     if (size > 0) {
@@ -302,7 +302,7 @@ void xf_job_hear(struct xf_job *job)
         return;
     }
     if (n <= 0) {
-        /* Without its agent nobody may decide anything (the kernel kills us too, a moment later). */
+        /* Without its agent nobody may decide anything; the kernel kills us a moment later. */
         _exit(1);
     }
     if (xf_link_decode(buf, (size_t)n, &msg) < 0) {

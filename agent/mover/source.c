@@ -317,7 +317,7 @@ static void report_finished(struct source *s)
     xf_job_say_totals(s->job, XF_LINK_FINISHED, &totals);
 }
 
-/* The guest runs on at full speed, the agent knows, then the peer; the rest ends with the process. */
+/* The guest gets its speed back, the agent is told, then the peer; the rest ends with us. */
 static void report_failed(struct source *s)
 {
     uint64_t end_us = xf_mono_us() + FAREWELL_MS * 1000u;
