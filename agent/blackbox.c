@@ -38,7 +38,7 @@ struct xf_blackbox *xf_blackbox_open(void)
     if (box == NULL) {
         abort();
     }
-    memset(box, 0, sizeof(*box)); /* touches every page */
+    explicit_bzero(box, sizeof(*box)); /* touches every page; memset() would become calloc() */
     return box;
 }
 

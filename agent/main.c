@@ -308,6 +308,7 @@ int main(int argc, char **argv)
     if (agent == NULL) {
         abort();
     }
+    explicit_bzero(agent, sizeof(*agent)); /* its frames are touched now and not in a pause */
     umask(027);
     /* Memory once had is kept: neither growing nor trimming the heap belongs into a pause (H12). */
     mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);

@@ -419,6 +419,10 @@ static void start_prepare(struct xf_domain *dom)
                  at->needs.memory_mib);
         add_reason(text, sizeof(text), &reason, XF_REASON_NO_MEMORY, line);
     }
+    if (dom->notes == NULL) {
+        add_reason(text, sizeof(text), &reason, XF_REASON_INTERNAL,
+                   "its notes under /run are full"); /* COMPLETE could not be kept (H5) */
+    }
     if (agent->secret.size == 0) {
         add_reason(text, sizeof(text), &reason, XF_REASON_AUTH, agent->secret_error);
     }

@@ -127,6 +127,9 @@ enum xf_reason xf_slots_admit(struct xf_domain *dom)
                               .slot = at->dst,
                               .boot = dom->agent->peer[at->dst.i].boot };
 
+    if (dom->notes == NULL) {
+        return XF_REASON_INTERNAL; /* without notes a restarted agent could not tell END from COMMIT (H8) */
+    }
     if (!has_slot(dom->agent, at->dst)) {
         at->queued = at->may_queue;
         return at->may_queue ? XF_REASON_QUEUED : XF_REASON_NO_SLOT;

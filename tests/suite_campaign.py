@@ -27,13 +27,10 @@ FAULTS = ("agent-kill-source", "agent-kill-destination", "agent-kill-observer", 
           "mover-kill-destination", "corrupt-data")
 # What can strike between two steps of the hand-shake: the movers have done their part by then.
 HANDSHAKE_FAULTS = tuple(f for f in FAULTS if not f.startswith(("mover-", "cut-data", "corrupt-")))
-# What has happened, and what the other side has not yet heard.
-STAGES = ("END", "READY", "COMMIT", "RUNNING")
 # Why a move of an easy guest must not fail, whatever strikes: these would be faults of our own.
 UNEXPECTED = ("internal", "not-converging", "stream", "digest", "busy", "holds-copy", "protocol",
               "usage", "exists", "same-node", "unknown-domain", "unknown-node")
 COMMAND_LIMIT_S = 45.0
-HEARD_S = 0.3  # an agent that is let go handles what waits for it well within this time
 
 
 class Plan:
@@ -41,8 +38,8 @@ class Plan:
 
     def __init__(self, seed, number):
         rng = random.Random(f"{seed}/{number}")
-        self.stage = rng.choice(STAGES) if rng.random() < 0.4 else None
-        self.fault = rng.choice(HANDSHAKE_FAULTS if self.stage else FAULTS)
+        self.step = rng.choice(moves.STEPS) if rng.random() < 0.4 else None
+        self.fault = rng.choice(HANDSHAKE_FAULTS if self.step else FAULTS)
         # Half of the faults anywhere in the move, half around its pause, where the hand-over is.
         self.near_pause = rng.random() < 0.5
         self.fraction = rng.random()
@@ -51,7 +48,7 @@ class Plan:
         self.fence = rng.random() < 0.5
         self.target = rng.random()
         self.options = ["--cold"] if rng.random() < 0.25 else []
-        if self.stage or rng.random() < 0.3:
+        if self.step or rng.random() < 0.3:
             self.options += ["--bandwidth", "60M"]
 
     def delay(self, pace):
@@ -61,7 +58,7 @@ class Plan:
         return self.fraction * pace.total * 1.1
 
     def text(self, pace):
-        when = f"after {self.stage}" if self.stage else f"after {self.delay(pace) * 1000:.0f} ms"
+        when = f"after {self.step}" if self.step else f"after {self.delay(pace) * 1000:.0f} ms"
         return f"{' '.join(['move', *self.options])}, {self.fault} {when}"
 
 
@@ -153,25 +150,9 @@ class Campaign:
         # The rule waits for the next full segment: loaded before the move or in its middle.
         return (lambda: lab.corrupt_data(source, target)), None
 
-    def hold_at(self, one, stage, source, target):
-        """Stops the hand-shake behind a step: at most one agent of the two is awake at a time."""
-        lab = self.lab
-        xflab.wait_for("the movers are at work, or the move has ended", lambda: not one.running()
-                       or lab.named(target, "xenferry-mover")
-                       and lab.named(source, "xenferry-mover"), 15, 0.01)
-        lab.pause_agent(target)
-        xflab.wait_for("the image is sent", lambda: not lab.named(source, "xenferry-mover"),
-                       30, 0.01)
-        awake, still = source, target
-        for _ in range(STAGES.index(stage)):
-            lab.pause_agent(awake)
-            lab.continue_agent(still)
-            time.sleep(HEARD_S)
-            awake, still = still, awake
-
     def strike(self, plan, one, fault, source, target):
-        if plan.stage:
-            self.hold_at(one, plan.stage, source, target)
+        if plan.step:
+            moves.hold_at(self.lab, one, plan.step, source, target)
             fault()
             return
         left = one.started + plan.delay(self.pace) - time.monotonic()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Suite `soak`: one domain to and fro; the agents must not grow."""
 import statistics
+import time
 
 import guests
 import judge
@@ -8,7 +9,9 @@ import labs
 import moves
 import procs
 
-WARM_UP = 20  # moves until caches, pools and the heap have their size
+WARM_UP = 100  # moves until the blackbox's ring and the heap have their size
+HISTORY = "history-max = 10\n"  # reports kept in memory: full before the first look
+ANNOUNCED_S = 15  # sockets for announcements stay for some seconds after a move
 # What an agent's heap may grow by over hundreds of moves: fragmentation, no leak. A leak of one
 # report, about 2 KiB, in each of 500 moves would exceed it.
 RSS_GROWTH_MAX_KIB = 768
@@ -21,21 +24,29 @@ def sizes(lab):
             for host, agent in agents.items()}
 
 
+def settled_sizes(lab, before):
+    """sizes() once no agent holds more descriptors than before, or when nothing more can close."""
+    end = time.monotonic() + ANNOUNCED_S
+    while True:
+        now = sizes(lab)
+        if time.monotonic() > end or all(now[host][1] <= before[host][1] for host in lab.hosts):
+            return now
+        time.sleep(0.2)
+
+
 def run(suite, options):
     warm_up = min(WARM_UP, options.moves // 2)
-    with labs.lab_of(suite, "soak", log_level="notice") as lab:
+    with labs.lab_of(suite, "soak", log_level="notice", settings=HISTORY) as lab:
         guests.create(lab, "shuttle", "n1", memory_mib=64,
                       workload="pattern=hotspot,rate=4,window=8", fill="50")
         watcher = judge.Judge(lab, "shuttle", gap_ms=8)
         suite.check("the domain answers", watcher.wait_answers(10))
         before = {}
-        pauses = []
         agents = [lab.agent_process(host).pid for host in lab.hosts]
         done = 0
         for number in range(options.moves):
             if number == warm_up:
-                before = sizes(lab)
-            watcher.summary()
+                before = settled_sizes(lab, {host: (0, 0) for host in lab.hosts})
             one, code = moves.move(lab, "shuttle", lab.hosts[1 - number % 2],
                                    host=lab.hosts[number % 2])
             if code != 0:
@@ -43,9 +54,9 @@ def run(suite, options):
                 break
             done += 1
             watcher.wait_answers(10)
-            pauses.append(watcher.summary()["longest_gap_ms"])
-        after = sizes(lab)
+        after = settled_sizes(lab, before)
         last = watcher.stop()
+        pauses = [e["gap_ms"] for e in watcher.events if e["event"] == "instance" and e["was"]]
         clean, findings, _disk = judge.disk(lab.domains["shuttle"]["disk"])
         events = [e for e in watcher.events if e["event"] in ("back", "duplicate", "corrupt")]
         rss = max(after[host][0] - before.get(host, after[host])[0] for host in lab.hosts)

@@ -110,7 +110,7 @@ class Lab:
     """One lab. Make it, then up(); or load() one that is up."""
 
     def __init__(self, name=DEFAULT_NAME, base=None, nodes=3, install_root=None,
-                 memory_mib=4096, log_level="info"):
+                 memory_mib=4096, log_level="info", settings=""):
         if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name):
             raise LabError(f"a lab's name is a letter and up to 15 letters or digits, not {name!r}")
         self.name = name
@@ -121,6 +121,7 @@ class Lab:
         self.install_root = install_root
         self.memory_mib = memory_mib
         self.log_level = log_level
+        self.settings = settings  # more lines of xenferry.conf
         self.inits = {}    # host -> [pid outside, start time]
         self.faults = []   # see switch.py
         self.domains = {}  # domain -> facts, see guests.py
@@ -132,8 +133,8 @@ class Lab:
         return os.path.join(self.dir, *parts)
 
     def save(self):
-        keys = ("name", "hosts", "install_root", "memory_mib", "log_level", "inits", "faults",
-                "domains", "serial")
+        keys = ("name", "hosts", "install_root", "memory_mib", "log_level", "settings", "inits",
+                "faults", "domains", "serial")
         text = json.dumps({key: getattr(self, key) for key in keys}, indent=1)
         with open(self.path("lab.json.new"), "w", encoding="utf-8") as file:
             file.write(text)
@@ -265,7 +266,7 @@ class Lab:
         corosync = COROSYNC_CONF.format(name=self.name, nodes=nodes, quorum=quorum)
         authkey = secrets.token_bytes(128)
         secret = secrets.token_bytes(32)
-        agent = AGENT_CONF.format(memory=self.memory_mib, log_level=self.log_level)
+        agent = AGENT_CONF.format(memory=self.memory_mib, log_level=self.log_level) + self.settings
         for host in self.hosts:
             base = self.host_dir(host)
             for part in ("etc/corosync", "etc/xenferry", "corosync", "state", "log"):

@@ -103,6 +103,29 @@ class Move:
         return ""
 
 
+# Steps of the last hand-shake: what has happened, and what the other side has not yet heard.
+STEPS = ("END", "READY", "COMMIT", "RUNNING")
+HEARD_S = 0.3  # an agent that is let go handles what waits for it well within this time
+
+
+def hold_at(lab, one, step, source, target):
+    """Stops a move behind a step of its hand-shake, which takes too few milliseconds to be met by
+    chance: the agents are held still in turn, so that each does its part and hears no answer. One
+    of the two is awake afterwards, and what it waits for cannot come."""
+    xflab.wait_for("the movers are at work, or the move has ended", lambda: not one.running()
+                   or lab.named(target, "xenferry-mover")
+                   and lab.named(source, "xenferry-mover"), 15, 0.01)
+    lab.pause_agent(target)
+    # The movers finish without the target's agent; their word that all is there waits for it.
+    xflab.wait_for("the image is sent", lambda: not lab.named(source, "xenferry-mover"), 60, 0.01)
+    awake, still = source, target
+    for _ in range(STEPS.index(step)):
+        lab.pause_agent(awake)
+        lab.continue_agent(still)
+        time.sleep(HEARD_S)
+        awake, still = still, awake
+
+
 def move(lab, domain, to, *options, host=None, limit_s=MOVE_LIMIT_S):
     """A whole move, asked for on its source unless said otherwise; (Move, exit code)."""
     source = host or home(lab, domain)
