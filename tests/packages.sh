@@ -9,7 +9,7 @@ packages=(
     libgnutls28-dev libjansson-dev libinih-dev libsystemd-dev libxxhash-dev libcmocka-dev
     liblz4-dev libzstd-dev libmnl-dev
     corosync iproute2 nftables procps util-linux strace tcpdump
-    shellcheck mandoc binutils
+    shellcheck mandoc binutils libclang-rt-14-dev
 )
 
 missing=()

@@ -21,7 +21,7 @@ install-lab-programs: lab-programs
 
 EXTRA_DIST += \
 	.ci/run \
-	examples/demo \
+	examples/demo examples/demo.py \
 	tests/cluster-lab/guests.py \
 	tests/cluster-lab/h12.sh \
 	tests/cluster-lab/host_init.py \
@@ -32,7 +32,7 @@ EXTRA_DIST += \
 	tests/cluster_refusals.py \
 	tests/lib \
 	tests/packages.sh \
-	tests/run \
+	tests/run tests/run.py \
 	tests/suite_bench.py \
 	tests/suite_campaign.py \
 	tests/suite_cluster.py \
