@@ -117,6 +117,7 @@ struct xf_save_events {
     void (*suspended)(void *arg);
 };
 
+#define XF_CAP_MS 250u
 struct xf_mover_hyper_ops {
     const char *name;
     /*
@@ -133,7 +134,10 @@ struct xf_mover_hyper_ops {
      */
     int (*restore)(const char *dir, const struct xf_uuid *uuid, const char *config, int fd,
                    enum xf_reason *ret_reason);
-    /* Scheduler cap in percent of one CPU; 100: none. 0 or negative errno. */
+    /*
+     * Scheduler cap in percent of one CPU, while save() runs; 100: none. 0 or negative errno, within
+     * XF_CAP_MS also when the hypervisor does not answer: then it may or may not have been done.
+     */
     int (*cap)(const char *dir, const struct xf_uuid *uuid, uint32_t percent);
     /*
      * Number of guest pages, to size tables before the transfer. Of a domain being restored:

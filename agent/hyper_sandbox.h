@@ -71,7 +71,7 @@ void xf_sandbox_domain_destroy(struct xf_hyper *hyper, uint64_t cookie, const st
 
 void xf_sandbox_create(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid,
                        const char *config);
-/* Forgets starts under way; the processes go on. */
+/* Forgets starts under way: domains that do not run yet never will. */
 void xf_sandbox_creates_drop(struct xf_hyper *hyper);
 
 #endif

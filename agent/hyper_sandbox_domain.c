@@ -14,6 +14,7 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sandbox/files.h"
@@ -21,6 +22,8 @@
 
 /* A process that does not go by itself within that time hangs, and is killed. */
 #define KILL_AFTER_NS (2000ull * 1000 * 1000)
+/* Of 100 us: a hundred times what it takes, and no more than the loop can bear. */
+#define SHOW_SLICES   20u
 
 /* ---- the table ---- */
 
@@ -204,22 +207,54 @@ static void connect_domain(struct xf_sandbox_domain *d)
     }
 }
 
+/* The living process of that domain. Its pidfd, -ENOENT, or -EAGAIN: it has not shown itself. */
+static int try_open(const struct xf_hyper *hyper, const struct xf_uuid *uuid,
+                    struct xf_sandbox_status *ret_status)
+{
+    struct xf_sandbox_status before;
+    int rc = xf_sandbox_status(hyper->dir, uuid, &before);
+    int pidfd;
+
+    if (rc < 0) {
+        return rc;
+    }
+    pidfd = pidfd_open((pid_t)before.pid, 0);
+    /* Still locked by the same after that: so the number was its own, not one used again. */
+    rc = xf_sandbox_status(hyper->dir, uuid, ret_status);
+    if (rc == 0 && pidfd >= 0 && ret_status->pid == before.pid) {
+        return pidfd;
+    }
+    if (pidfd >= 0) {
+        (void)close(pidfd);
+    }
+    return rc < 0 ? rc : -EAGAIN;
+}
+
+/*
+ * A process that has taken its lock shows itself within microseconds; until then it can be neither
+ * counted nor destroyed. H11: not to be mistaken for none.
+ */
+static int open_process(const struct xf_hyper *hyper, const struct xf_uuid *uuid,
+                        struct xf_sandbox_status *ret_status)
+{
+    const struct timespec slice = { .tv_nsec = 100000 };
+    int pidfd = try_open(hyper, uuid, ret_status);
+
+    for (unsigned i = 0; pidfd == -EAGAIN && i < SHOW_SLICES; i++) {
+        (void)nanosleep(&slice, NULL);
+        pidfd = try_open(hyper, uuid, ret_status);
+    }
+    return pidfd;
+}
+
 /* Takes up the process of that domain, if there is one. */
 static struct xf_sandbox_domain *take_up(struct xf_hyper *hyper, const struct xf_uuid *uuid)
 {
     struct xf_sandbox_status status;
     struct xf_sandbox_domain *d;
-    int pidfd;
+    int pidfd = open_process(hyper, uuid, &status);
 
-    if (xf_sandbox_status(hyper->dir, uuid, &status) < 0) {
-        return NULL;
-    }
-    pidfd = pidfd_open((pid_t)status.pid, 0);
-    /* Still locked after that: so the number was the process's own, not one used again. */
-    if (pidfd < 0 || xf_sandbox_status(hyper->dir, uuid, &status) < 0) {
-        if (pidfd >= 0) {
-            (void)close(pidfd);
-        }
+    if (pidfd < 0) {
         return NULL;
     }
     d = calloc(1, sizeof(*d));
@@ -424,7 +459,13 @@ void xf_sandbox_domain_destroy(struct xf_hyper *hyper, uint64_t cookie, const st
     int i = d != NULL ? free_op(d) : -1;
 
     if (d == NULL) {
-        xf_sandbox_answer_late(hyper, cookie, XF_REASON_OK, NULL);
+        struct xf_sandbox_status status;
+
+        /* A start that hangs before it shows itself must not be told as gone. */
+        xf_sandbox_answer_late(
+            hyper, cookie,
+            xf_sandbox_status(hyper->dir, uuid, &status) == -EAGAIN ? XF_REASON_BUSY : XF_REASON_OK,
+            NULL);
         return;
     }
     if (i < 0) {

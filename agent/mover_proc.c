@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -230,34 +229,34 @@ void xf_mover_abandon(struct xf_mover *mover)
     destroy(mover);
 }
 
-/* The pid counts only if that process is a mover: a number may have been used again. */
-static void kill_owner(int fd)
+/* Who holds the mover's lock: its pid as seen from here (0: not to be seen), or -1: nobody. */
+static pid_t lock_owner(int fd)
 {
-    char text[32] = "", path[64], comm[32] = "";
-    uint64_t pid;
-    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-    int comm_fd;
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-    text[n > 0 ? strspn(text, "0123456789") : 0] = '\0';
-    if (xf_u64_parse(text, 2, INT32_MAX, &pid) != 0) {
-        return;
+    if (fcntl(fd, F_GETLK, &lock) != 0) {
+        return 0;
     }
-    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-    comm_fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (comm_fd < 0) {
-        return;
-    }
-    n = read(comm_fd, comm, sizeof(comm) - 1);
-    close(comm_fd);
-    if (n > 0 && strncmp(comm, PROGRAM, strlen(PROGRAM)) == 0) {
-        kill((pid_t)pid, SIGKILL);
+    return lock.l_type == F_UNLCK ? -1 : lock.l_pid;
+}
+
+/* The owner is still the same once its pidfd is held: so that is no other process of its number. */
+static void kill_owner(int fd, pid_t owner)
+{
+    int pid_fd = owner > 0 ? pidfd_open(owner, 0) : -1;
+
+    if (pid_fd >= 0) {
+        if (lock_owner(fd) == owner) {
+            pidfd_send_signal(pid_fd, SIGKILL, NULL, 0);
+        }
+        close(pid_fd);
     }
 }
 
 bool xf_mover_stray_alive(const char *rundir, const struct xf_uuid *uuid)
 {
     char path[512], text[XF_UUID_TEXT_SIZE];
-    bool alive;
+    pid_t owner;
     int fd;
 
     xf_uuid_text(uuid, text);
@@ -266,10 +265,10 @@ bool xf_mover_stray_alive(const char *rundir, const struct xf_uuid *uuid)
     if (fd < 0) {
         return false; /* never made */
     }
-    alive = flock(fd, LOCK_EX | LOCK_NB) != 0;
-    if (alive) {
-        kill_owner(fd);
+    owner = lock_owner(fd);
+    if (owner >= 0) {
+        kill_owner(fd, owner);
     }
     close(fd);
-    return alive;
+    return owner >= 0;
 }

@@ -9,7 +9,7 @@
 #define KIND_SHIFT 52
 #define KIND_MASK  0xffu
 
-void xf_frame_put(struct xf_put *p, enum xf_frame_kind kind, uint32_t size)
+void xf_data_put_frame(struct xf_put *p, enum xf_data_kind kind, uint32_t size)
 {
     xf_put_u8(p, (uint8_t)kind);
     xf_put_u8(p, 0);
@@ -21,7 +21,7 @@ static bool known_kind(uint8_t kind)
 {
     switch (kind) {
 #define X(sym, number) case number:
-        XF_FRAMES(X)
+        XF_DATA_FRAMES(X)
 #undef X
         return true;
     default: /* a number from a peer, not an enum of ours */
@@ -29,10 +29,10 @@ static bool known_kind(uint8_t kind)
     }
 }
 
-int xf_frame_get(const uint8_t *buf, struct xf_frame *ret_frame)
+int xf_data_get_frame(const uint8_t *buf, struct xf_data_frame *ret_frame)
 {
-    struct xf_get g = { .buf = buf, .size = XF_FRAME_HEAD_SIZE };
-    struct xf_frame frame;
+    struct xf_get g = { .buf = buf, .size = XF_DATA_HEAD_SIZE };
+    struct xf_data_frame frame;
     uint8_t zero;
     uint16_t zeros;
 
@@ -40,7 +40,7 @@ int xf_frame_get(const uint8_t *buf, struct xf_frame *ret_frame)
     zero = xf_get_u8(&g);
     zeros = xf_get_u16(&g);
     frame.size = xf_get_u32(&g);
-    if (!known_kind(frame.kind) || zero || zeros || frame.size > XF_FRAME_SIZE_MAX) {
+    if (!known_kind(frame.kind) || zero || zeros || frame.size > XF_DATA_SIZE_MAX) {
         return -EBADMSG;
     }
     *ret_frame = frame;
@@ -111,7 +111,7 @@ int xf_data_get_end(const uint8_t *body, size_t size, struct xf_data_end *ret_en
 void xf_data_put_failed(struct xf_put *p, uint16_t reason, const char *text)
 {
     xf_put_u16(p, reason);
-    xf_put_bytes(p, text, strnlen(text, XF_FRAME_TEXT_MAX));
+    xf_put_bytes(p, text, strnlen(text, XF_DATA_TEXT_MAX));
 }
 
 int xf_data_get_failed(const uint8_t *body, size_t size, struct xf_data_failed *ret_failed)
@@ -121,7 +121,7 @@ int xf_data_get_failed(const uint8_t *body, size_t size, struct xf_data_failed *
     size_t len;
 
     failed.reason = xf_get_u16(&g);
-    if (g.failed || size - g.pos > XF_FRAME_TEXT_MAX) {
+    if (g.failed || size - g.pos > XF_DATA_TEXT_MAX) {
         return -EBADMSG;
     }
     len = size - g.pos;
@@ -142,7 +142,7 @@ void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint
     for (uint32_t i = 0; i < n; i++) {
         content += xf_page_content_size(entry[i].kind);
     }
-    xf_frame_put(p, XF_FRAME_PAGES, (uint32_t)(8u + 8u * n + content));
+    xf_data_put_frame(p, XF_DATA_PAGES, (uint32_t)(8u + 8u * n + content));
     xf_put_u32(p, n);
     xf_put_u32(p, 0);
     for (uint32_t i = 0; i < n; i++) {

@@ -23,13 +23,13 @@
 /* 4 TiB of guest. Bounds the table that a peer can make us map. */
 #define XF_PAGES_MAX       (1ull << 30)
 
-#define XF_FRAME_HEAD_SIZE 8u
-#define XF_FRAME_SIZE_MAX  (512u << 10) /* body of one frame */
-#define XF_FRAME_TEXT_MAX  200u
+#define XF_DATA_HEAD_SIZE 8u
+#define XF_DATA_SIZE_MAX  (512u << 10) /* body of one frame */
+#define XF_DATA_TEXT_MAX  200u
 #define XF_DIGEST_SIZE     16u
 
 /* X(symbol, number). S: source, D: destination. */
-#define XF_FRAMES(X)                                                                               \
+#define XF_DATA_FRAMES(X)                                                                               \
     X(HELLO, 1)  /* S, then D: magic, versions, pages */                                           \
     X(STREAM, 2) /* S: bytes of the save stream as they are */                                     \
     X(PAGES, 3)  /* S: count, entries, content */                                                  \
@@ -38,15 +38,15 @@
     X(FAILED, 6) /* either: reason, text */                                                        \
     X(ALIVE, 7)  /* either: nothing to say, but here */
 
-enum xf_frame_kind {
-#define X(sym, number) XF_FRAME_##sym = (number),
-    XF_FRAMES(X)
+enum xf_data_kind {
+#define X(sym, number) XF_DATA_##sym = (number),
+    XF_DATA_FRAMES(X)
 #undef X
 };
 
-struct xf_frame {
-    uint8_t kind;  /* enum xf_frame_kind */
-    uint32_t size; /* of the body, <= XF_FRAME_SIZE_MAX */
+struct xf_data_frame {
+    uint8_t kind;  /* enum xf_data_kind */
+    uint32_t size; /* of the body, <= XF_DATA_SIZE_MAX */
 };
 
 /* What stands for a page. Numbers are the wire's; a version 1 peer sends those below DELTA only. */
@@ -83,12 +83,12 @@ struct xf_data_end {
 
 struct xf_data_failed {
     uint16_t reason; /* enum xf_reason */
-    char text[XF_FRAME_TEXT_MAX + 1];
+    char text[XF_DATA_TEXT_MAX + 1];
 };
 
-void xf_frame_put(struct xf_put *p, enum xf_frame_kind kind, uint32_t size);
-/* buf holds XF_FRAME_HEAD_SIZE bytes. 0, or -EBADMSG for an unknown kind or an impossible size. */
-int xf_frame_get(const uint8_t *buf, struct xf_frame *ret_frame);
+void xf_data_put_frame(struct xf_put *p, enum xf_data_kind kind, uint32_t size);
+/* buf holds XF_DATA_HEAD_SIZE bytes. 0, or -EBADMSG for an unknown kind or an impossible size. */
+int xf_data_get_frame(const uint8_t *buf, struct xf_data_frame *ret_frame);
 
 void xf_data_put_hello(struct xf_put *p, const struct xf_data_hello *hello);
 int xf_data_get_hello(const uint8_t *body, size_t size, struct xf_data_hello *ret_hello);
@@ -104,7 +104,7 @@ int xf_data_get_failed(const uint8_t *body, size_t size, struct xf_data_failed *
 bool xf_data_version(uint16_t min, uint16_t max, uint16_t *ret_version);
 
 /* Frame, count and entries of a chunk; its content must follow. 1 <= n <= XF_PAGE_CHUNK_MAX. */
-#define XF_PAGE_HEAD_SIZE(n) (XF_FRAME_HEAD_SIZE + 8u + 8u * (n))
+#define XF_PAGE_HEAD_SIZE(n) (XF_DATA_HEAD_SIZE + 8u + 8u * (n))
 void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint32_t n);
 /*
  * Reads count and entries of a PAGES body and checks all: every pfn < pages, kinds that this

@@ -47,8 +47,7 @@ def show(lab, host, *command):
 def outside(watcher, since):
     """What the client outside has seen, in words."""
     seen = watcher.summary()
-    gaps = watcher.gaps(since)
-    longest = max([ms for _start, ms in gaps] + [seen["silent_ms"]])
+    longest = max(watcher.longest_since(since), seen["silent_ms"])
     two = sum(1 for e in watcher.events if e["event"] in ("back", "duplicate"))
     say(f"The client outside asked every 2 ms; its longest wait was {longest:.0f} ms.")
     say(f"It saw {two} counters twice or fallen back, and {seen['corrupt']} damaged pages; "
@@ -104,6 +103,7 @@ def power_cut(lab, watcher):
     began = time.monotonic()
     stop_in_the_handshake(lab, "n2", "n1")
     say("The power of n2 is cut.")
+    watcher.summary()  # what answered before is no sign of life now
     came_back = watcher.wait_answers(60)
     print(flush=True)
     show(lab, "n3", "xenferry", "domains")

@@ -19,7 +19,7 @@ static void try_chunk(const uint8_t *body, size_t size)
     if (xf_page_get_chunk(body, size, 1u << 20, entry, &n, &content) == 0) {
         xf_page_put_chunk(&p, entry, n);
         assert(!p.failed && p.len == XF_PAGE_HEAD_SIZE(n));
-        assert(memcmp(buf + XF_FRAME_HEAD_SIZE, body, p.len - XF_FRAME_HEAD_SIZE) == 0);
+        assert(memcmp(buf + XF_DATA_HEAD_SIZE, body, p.len - XF_DATA_HEAD_SIZE) == 0);
         assert(content + (size - 8u - 8u * n) == body + size);
     }
 }
@@ -30,20 +30,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct xf_data_hello hello;
     struct xf_data_failed failed;
     struct xf_data_end end;
-    struct xf_frame frame;
-    const uint8_t *body = data + XF_FRAME_HEAD_SIZE;
+    struct xf_data_frame frame;
+    const uint8_t *body = data + XF_DATA_HEAD_SIZE;
 
-    if (size < XF_FRAME_HEAD_SIZE || xf_frame_get(data, &frame) < 0) {
+    if (size < XF_DATA_HEAD_SIZE || xf_data_get_frame(data, &frame) < 0) {
         return 0;
     }
-    size -= XF_FRAME_HEAD_SIZE;
-    if (frame.kind == XF_FRAME_PAGES) {
+    size -= XF_DATA_HEAD_SIZE;
+    if (frame.kind == XF_DATA_PAGES) {
         try_chunk(body, size);
-    } else if (frame.kind == XF_FRAME_HELLO && xf_data_get_hello(body, size, &hello) == 0) {
+    } else if (frame.kind == XF_DATA_HELLO && xf_data_get_hello(body, size, &hello) == 0) {
         assert(hello.pages >= 1 && hello.pages <= XF_PAGES_MAX);
-    } else if (frame.kind == XF_FRAME_END && xf_data_get_end(body, size, &end) == 0) {
+    } else if (frame.kind == XF_DATA_END && xf_data_get_end(body, size, &end) == 0) {
         assert(end.tail + end.tail_size == body + size);
-    } else if (frame.kind == XF_FRAME_FAILED && xf_data_get_failed(body, size, &failed) == 0) {
+    } else if (frame.kind == XF_DATA_FAILED && xf_data_get_failed(body, size, &failed) == 0) {
         assert(memchr(failed.text, 0, sizeof(failed.text)) != NULL);
     }
     return 0;

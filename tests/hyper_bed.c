@@ -221,6 +221,10 @@ static enum xf_verdict on_policy(void *arg, uint32_t round, uint64_t written, in
     image->asked[image->n_asked].dirty = dirty;
     image->asked[image->n_asked].written = written;
     image->n_asked++;
+    if (image->n_asked == 1 && image->slow_to > 0) {
+        assert_int_equal(
+            image->bed->mover->cap(image->bed->a.dir, &image->bed->uuid, image->slow_to), 0);
+    }
     if (image->dawdle) {
         (void)nanosleep(&t, NULL);
     }
@@ -265,6 +269,7 @@ void bed_save(struct bed *bed, bool cold, struct bed_image *image)
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     drain.fd = fds[0];
     assert_int_equal(pthread_create(&thread, NULL, drain_run, &drain), 0);
+    image->bed = bed;
     image->reason = XF_REASON_OK;
     image->rc =
         bed->mover->save(bed->a.dir, &bed->uuid, fds[1], cold, &save_events, image, &image->reason);

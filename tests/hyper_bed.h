@@ -42,6 +42,7 @@ struct bed {
 
 /* A save stream, kept. */
 struct bed_image {
+    struct bed *bed;
     uint8_t *bytes;
     size_t size;
     int rc;
@@ -56,7 +57,8 @@ struct bed_image {
     /* How to answer: stop when asked so often; abort_at likewise; 0: never. */
     unsigned stop_at;
     unsigned abort_at;
-    bool dawdle; /* 20 ms at each question, so that the guest writes meanwhile */
+    uint32_t slow_to; /* percent: the cap at the first question; 0: none */
+    bool dawdle;      /* 20 ms at each question, so that the guest writes meanwhile */
 };
 
 /* extra: lines of configuration beyond name, memory and fill. */

@@ -108,7 +108,17 @@ tests_conformance_hyper_SOURCES = tests/conformance_hyper.c $(hyper_sources)
 UNIT_TESTS += tests/sandbox_guest
 tests_sandbox_guest_CFLAGS = $(hyper_cflags)
 tests_sandbox_guest_LDADD = $(hyper_libs)
-tests_sandbox_guest_SOURCES = tests/sandbox_guest.c $(hyper_sources)
+tests_sandbox_guest_SOURCES = tests/sandbox_guest.c $(hyper_sources) \
+	tests/sandbox_eyes.c tests/sandbox_eyes.h
+# The shipped movers move a sandbox domain between two run directories.
+UNIT_TESTS += tests/mover_sandbox
+tests_mover_sandbox_CFLAGS = $(hyper_cflags)
+tests_mover_sandbox_LDADD = $(hyper_libs)
+tests_mover_sandbox_SOURCES = tests/mover_sandbox.c $(hyper_sources) \
+	tests/moverlib.c tests/moverlib.h \
+	tests/sandbox_eyes.c tests/sandbox_eyes.h \
+	agent/log_qb.c agent/log_qb.h \
+	agent/mover_proc.c agent/mover_proc.h
 FUZZ_TARGETS += tests/fuzz_domcfg
 FUZZ_TARGETS += tests/fuzz_stream
 
@@ -127,6 +137,17 @@ tests_moverpair_SOURCES = tests/moverpair.c \
 tests_mover_fake_CFLAGS = $(mover_cflags)
 tests_mover_fake_LDADD = $(mover_libs)
 tests_mover_fake_SOURCES = $(mover_sources) tests/mover_fake.c
+# Peers that no mover would be, played with the mover's own channel.
+check_PROGRAMS += tests/mover_peer
+TESTS += tests/mover_peer
+tests_mover_peer_CFLAGS = $(mover_cflags)
+tests_mover_peer_LDADD = common/libxfcommon.a $(GNUTLS_LIBS) -lpthread
+tests_mover_peer_SOURCES = tests/mover_peer.c \
+	tests/moverlib.c tests/moverlib.h \
+	tests/moverstage.c tests/moverstage.h \
+	agent/mover/channel.c agent/mover/channel.h agent/mover/channel_impl.h \
+	agent/mover/channel_open.c \
+	agent/mover/mono.c agent/mover/mono.h
 check_PROGRAMS += tests/bench/moverbench tests/bench/tlscopy
 tests_bench_moverbench_CFLAGS = $(AM_CFLAGS) -I$(top_srcdir)/tests
 tests_bench_moverbench_LDADD = common/libxfcommon.a

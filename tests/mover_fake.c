@@ -352,6 +352,10 @@ static int fake_cap(const char *dir, const struct xf_uuid *uuid, uint32_t percen
     char text[16];
 
     (void)uuid;
+    if (percent < 100 && fault("slow-cap")) {
+        mark(dir, "capping", "");
+        usleep(XF_CAP_MS * 1000 / 2);
+    }
     snprintf(text, sizeof(text), "%u", percent);
     mark(dir, "cap", text);
     return 0;
@@ -361,6 +365,9 @@ static int fake_pages(const char *dir, const struct xf_uuid *uuid, uint64_t *ret
 {
     (void)dir;
     (void)uuid;
+    if (fault("no-memory")) {
+        return -EAGAIN;
+    }
     *ret_pages = number("XF_FAKE_PAGES", 1024);
     return 0;
 }

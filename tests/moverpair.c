@@ -347,6 +347,11 @@ static void a_failing_restore_is_told(void)
     dest_fault("fail-restore");
 }
 
+static void the_peers_word_for_the_domains_size_is_not_enough(void)
+{
+    dest_fault("no-memory");
+}
+
 static void a_hanging_restore_is_told(void)
 {
     dest_fault("hang-restore");
@@ -395,6 +400,28 @@ static void a_slowed_guest_gets_its_speed_back(void)
     STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_NOT_CONVERGING));
     STAGE_CHECK(stage->s.last.cap_percent < 100);
     STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_NOT_CONVERGING));
+    moverstage_both_ended_here();
+    STAGE_CHECK(moverstage_cap(stage->dir_s) == 100);
+}
+
+static void a_guest_slowed_while_all_is_cancelled_gets_its_speed_back(void)
+{
+    uint64_t end_ms = moverlib_now_ms() + STAGE_WAIT_MS;
+
+    busy_guest(60);
+    stage->s.fault = "slow-cap";
+    stage->first.params.options.slow_allowed = true;
+    stage->first.params.options.bandwidth_kibps = 100000;
+    moverstage_start_both();
+    while (!moverstage_exists(stage->dir_s, "capping") && moverlib_now_ms() < end_ms) {
+        usleep(1000);
+    }
+    STAGE_CHECK(moverstage_cap(stage->dir_s) == 0); /* the hypervisor is still at it */
+    moverlib_tell(&stage->s, XF_LINK_CANCEL);
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CANCELLED));
+    /* From here on the agent may kill it. */
+    STAGE_CHECK(moverstage_cap(stage->dir_s) == 100);
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CANCELLED));
     moverstage_both_ended_here();
     STAGE_CHECK(moverstage_cap(stage->dir_s) == 100);
 }
@@ -523,10 +550,12 @@ static const struct {
     STORY(a_guest_that_refuses_to_suspend_is_told),
     STORY(a_guest_that_does_not_suspend_is_told),
     STORY(a_failing_restore_is_told),
+    STORY(the_peers_word_for_the_domains_size_is_not_enough),
     STORY(a_hanging_restore_is_told),
     STORY(a_domain_that_is_never_built_is_told),
     STORY(a_busy_guest_is_left_alone),
     STORY(a_slowed_guest_gets_its_speed_back),
+    STORY(a_guest_slowed_while_all_is_cancelled_gets_its_speed_back),
     STORY(a_busy_guest_moves_by_force),
     STORY(the_time_limit_ends_a_move),
     STORY(the_bandwidth_limit_is_kept),

@@ -120,7 +120,7 @@ bool moverstage_guests_equal(void)
 
 void moverstage_reset(void)
 {
-    static const char *const names[] = { "guest", "cap", "suspended", "built" };
+    static const char *const names[] = { "guest", "cap", "capping", "suspended", "built" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         forget(stage.dir_s, names[i]);

@@ -12,26 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hyper_bed.h"
 #include "sandbox/diskrec.h"
 #include "sandbox/sandbox_client.h"
+#include "sandbox_eyes.h"
 #include "stream.h"
 #include "unit.h"
 
 static struct bed bed;
-
-static struct xf_sandbox_stat stat_of(const struct bed_host *host)
-{
-    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_STAT, .cookie = 5 }, reply;
-    int sock = xf_sandbox_connect(host->dir, &bed.uuid, 0);
-
-    assert_true(sock >= 0);
-    assert_int_equal(xf_sandbox_call(sock, &msg, &reply), 0);
-    (void)close(sock);
-    return reply.stat;
-}
 
 static void ask(const struct bed_host *host, enum xf_sandbox_type type)
 {
@@ -39,22 +30,9 @@ static void ask(const struct bed_host *host, enum xf_sandbox_type type)
     int sock = xf_sandbox_connect(host->dir, &bed.uuid, 0);
 
     assert_true(sock >= 0);
-    assert_int_equal(xf_sandbox_call(sock, &msg, &reply), 0);
+    assert_int_equal(xf_sandbox_call(sock, &msg, -1, &reply), 0);
     assert_int_equal(reply.reason, XF_REASON_OK);
     (void)close(sock);
-}
-
-/* Until the guest at b has looked at all its memory. */
-static struct xf_sandbox_stat checked(void)
-{
-    struct xf_sandbox_stat stat = stat_of(&bed.b);
-
-    for (unsigned i = 0; i < 1000 && stat.check_left > 0; i++) {
-        bed_idle(&bed, 10);
-        stat = stat_of(&bed.b);
-    }
-    assert_int_equal(stat.check_left, 0);
-    return stat;
 }
 
 static void restore_and_run(const struct bed_image *image)
@@ -82,7 +60,7 @@ static void a_whole_image_is_sound(void **state)
     (void)state;
     saved_busy(&image);
     restore_and_run(&image);
-    assert_int_equal(checked().corrupt, 0);
+    assert_int_equal(eyes_checked(&bed.b).corrupt, 0);
     bed_image_free(&image);
 }
 
@@ -138,7 +116,7 @@ static void a_lost_page_is_seen(void **state)
     saved_busy(&image);
     assert_true(lose_page(&image, 0) > 16); /* one of data: behind state and table */
     restore_and_run(&image);
-    assert_int_equal(checked().corrupt, 1);
+    assert_int_equal(eyes_checked(&bed.b).corrupt, 1);
     bed_image_free(&image);
 }
 
@@ -151,7 +129,7 @@ static void a_changed_bit_is_seen(void **state)
     /* In front of CPU state and END lies the last page's content. */
     image.bytes[image.size - 8 - 64 - 100] ^= 4;
     restore_and_run(&image);
-    assert_int_equal(checked().corrupt, 1);
+    assert_int_equal(eyes_checked(&bed.b).corrupt, 1);
     bed_image_free(&image);
 }
 
@@ -268,17 +246,14 @@ static void nothing(void *arg)
     (void)arg;
 }
 
-/* H3, H10: the agent resumes when its mover is dead; the save must not come back to life. */
-static void a_movers_death_ends_the_save(void **state)
+/* A process that saves, and is at its first question. */
+static pid_t mover_that_sits(void)
 {
     const struct xf_save_events events = { .policy = sit, .suspended = nothing };
     int told[2];
     pid_t pid;
     char c;
 
-    (void)state;
-    bed_up(&bed, "");
-    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
     assert_int_equal(pipe2(told, O_CLOEXEC), 0);
     pid = fork();
     if (pid == 0) {
@@ -289,8 +264,27 @@ static void a_movers_death_ends_the_save(void **state)
         _exit(1);
     }
     assert_int_equal(read(told[0], &c, 1), 1);
+    (void)close(told[0]);
+    (void)close(told[1]);
+    return pid;
+}
+
+static void kill_mover(pid_t pid)
+{
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* H3, H10: the agent resumes when its mover is dead; the save must not come back to life. */
+static void a_movers_death_ends_the_save(void **state)
+{
+    pid_t mover;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    mover = mover_that_sits();
+    kill_mover(mover);
     assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK);
     assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING);
     {
@@ -300,35 +294,29 @@ static void a_movers_death_ends_the_save(void **state)
         assert_int_equal(image.rc, 0);
         bed_image_free(&image);
     }
-    (void)close(told[0]);
-    (void)close(told[1]);
 }
 
 static void a_living_save_is_not_resumed_over(void **state)
 {
-    const struct xf_save_events events = { .policy = sit, .suspended = nothing };
-    int told[2];
-    pid_t pid;
-    char c;
+    pid_t mover;
 
     (void)state;
     bed_up(&bed, "");
     assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
-    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
-    pid = fork();
-    if (pid == 0) {
-        int image = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        enum xf_reason reason;
-
-        (void)bed.mover->save(bed.a.dir, &bed.uuid, image, false, &events, &told[1], &reason);
-        _exit(1);
-    }
-    assert_int_equal(read(told[0], &c, 1), 1);
+    mover = mover_that_sits();
     assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_BUSY);
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    (void)close(told[0]);
-    (void)close(told[1]);
+    kill_mover(mover);
+}
+
+static void cap(const struct bed_host *host, uint32_t percent, enum xf_reason expected)
+{
+    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_CAP, .cookie = 7, .arg = percent }, reply;
+    int sock = xf_sandbox_connect(host->dir, &bed.uuid, 0);
+
+    assert_true(sock >= 0);
+    assert_int_equal(xf_sandbox_call(sock, &msg, -1, &reply), 0);
+    assert_int_equal(reply.reason, expected);
+    (void)close(sock);
 }
 
 static void the_cap_slows_the_workload(void **state)
@@ -338,16 +326,107 @@ static void the_cap_slows_the_workload(void **state)
     (void)state;
     bed_up(&bed, "workload = pattern=zipf,rate=50\n");
     assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
-    before = stat_of(&bed.a).pages_written;
+    before = eyes_stat(&bed.a).pages_written;
     bed_idle(&bed, 300);
-    full = stat_of(&bed.a).pages_written - before;
-    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 10), 0);
-    before = stat_of(&bed.a).pages_written;
+    full = eyes_stat(&bed.a).pages_written - before;
+    cap(&bed.a, 10, XF_REASON_OK);
+    before = eyes_stat(&bed.a).pages_written;
     bed_idle(&bed, 300);
-    slow = stat_of(&bed.a).pages_written - before;
+    slow = eyes_stat(&bed.a).pages_written - before;
     assert_true(full > 500); /* of 3662 */
     assert_true(slow > 0 && slow < full / 3);
+    cap(&bed.a, 0, XF_REASON_USAGE);
+}
+
+static uint32_t cap_of(void)
+{
+    struct xf_dom_info info;
+
+    assert_int_equal(bed_copy(&bed.a, &info), XF_COPY_RUNNING);
+    return info.cap_percent;
+}
+
+static void what_slowed_a_guest_for_a_move_ends_with_its_mover(void **state)
+{
+    struct bed_image image = { .stop_at = 3 };
+    pid_t mover;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 50), -ENOENT); /* nothing is saved */
+    mover = mover_that_sits();
     assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 0), -EINVAL);
+    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 30), 0);
+    assert_int_equal(cap_of(), 30);
+    cap(&bed.a, 80, XF_REASON_OK); /* an operator's, which the move leaves in force */
+    assert_int_equal(cap_of(), 30);
+    kill_mover(mover);
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK); /* once the save has ended */
+    assert_int_equal(cap_of(), 80);
+    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 50), -ENOENT);
+    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 100), 0);
+    assert_int_equal(cap_of(), 80);
+    image.slow_to = 20;
+    bed_save(&bed, false, &image);
+    assert_int_equal(image.rc, 0);
+    bed_image_free(&image);
+    assert_int_equal(bed_do(&bed.a, BED_RESUME), XF_REASON_OK);
+    assert_int_equal(cap_of(), 80);
+}
+
+/* The process stands still, as one does whose guest waits for a disk. */
+static void a_cap_that_is_not_answered_does_not_hold_up_the_mover(void **state)
+{
+    struct timespec before, after;
+    struct xf_dom_info info;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_copy(&bed.a, &info), XF_COPY_RUNNING);
+    assert_int_equal(kill((pid_t)info.domid.v, SIGSTOP), 0);
+    (void)clock_gettime(CLOCK_MONOTONIC, &before);
+    assert_int_equal(bed.mover->cap(bed.a.dir, &bed.uuid, 100), -ETIMEDOUT);
+    (void)clock_gettime(CLOCK_MONOTONIC, &after);
+    assert_true((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 <
+                (long)(XF_CAP_MS + 100));
+    assert_int_equal(kill((pid_t)info.domid.v, SIGCONT), 0);
+}
+
+/*
+ * The client asks to save and then reads nothing for a while, as often as there is room in its
+ * queue: what the save has to say must wait for it, and neither be lost nor fail the save.
+ */
+static void a_client_that_is_slow_to_read_loses_nothing(void **state)
+{
+    struct xf_sandbox_msg stat = { .type = XF_SANDBOX_STAT, .cookie = 9 };
+    struct xf_sandbox_msg save = { .type = XF_SANDBOX_SAVE, .cookie = 1, .arg = 1 }, in;
+    int sock, image = open("/dev/null", O_WRONLY | O_CLOEXEC), fd;
+    bool suspended = false, replied = false;
+
+    (void)state;
+    bed_up(&bed, "");
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    sock = xf_sandbox_connect(bed.a.dir, &bed.uuid, 0);
+    assert_true(sock >= 0 && image >= 0);
+    for (unsigned i = 0; i < 600; i++) { /* more than any queue holds; the rest of these is lost */
+        assert_int_equal(xf_sandbox_send(sock, &stat), 0);
+    }
+    assert_int_equal(xf_sandbox_send_fd(sock, &save, image), 0);
+    (void)close(image);
+    for (unsigned i = 0; i < 500 && bed_copy(&bed.a, NULL) != XF_COPY_SUSPENDED; i++) {
+        bed_idle(&bed, 10);
+    }
+    assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_SUSPENDED);
+    bed_idle(&bed, 50);
+    while (!replied && xf_sandbox_receive(sock, &in, &fd) == 0) {
+        suspended = suspended || in.type == XF_SANDBOX_SUSPENDED;
+        replied = in.type == XF_SANDBOX_REPLY && in.cookie == 1;
+    }
+    assert_true(suspended && replied);
+    assert_int_equal(in.reason, XF_REASON_OK);
+    (void)close(sock);
 }
 
 static void a_paused_guest_stands_still(void **state)
@@ -358,13 +437,13 @@ static void a_paused_guest_stands_still(void **state)
     bed_up(&bed, "workload = pattern=uniform,rate=50\n");
     assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
     ask(&bed.a, XF_SANDBOX_PAUSE);
-    before = stat_of(&bed.a).pages_written;
+    before = eyes_stat(&bed.a).pages_written;
     bed_idle(&bed, 50);
-    assert_int_equal(stat_of(&bed.a).pages_written, before);
+    assert_int_equal(eyes_stat(&bed.a).pages_written, before);
     assert_int_equal(bed_copy(&bed.a, NULL), XF_COPY_RUNNING); /* nobody else may run it */
     ask(&bed.a, XF_SANDBOX_UNPAUSE);
     bed_idle(&bed, 50);
-    assert_true(stat_of(&bed.a).pages_written > before);
+    assert_true(eyes_stat(&bed.a).pages_written > before);
 }
 
 /* Whole records, numbered without a gap, each instance's in one piece; how many instances. */
@@ -438,6 +517,9 @@ int main(void)
         TEST(a_movers_death_ends_the_save),
         TEST(a_living_save_is_not_resumed_over),
         TEST(the_cap_slows_the_workload),
+        TEST(what_slowed_a_guest_for_a_move_ends_with_its_mover),
+        TEST(a_cap_that_is_not_answered_does_not_hold_up_the_mover),
+        TEST(a_client_that_is_slow_to_read_loses_nothing),
         TEST(a_paused_guest_stands_still),
         TEST(the_disk_shows_one_writer_after_the_other),
     };

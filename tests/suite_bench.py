@@ -73,12 +73,11 @@ def pauses(suite, lab, label, workload, runs, *options, expect=(0,), slack_ms=No
         for _ in range(runs):
             target = next(host for host in lab.hosts[:2] if host != source)
             time.sleep(1)  # the workload reaches its pace again
-            watcher.summary()
             one, code = moves.move(lab, name, target, *options, host=source, limit_s=300)
             watcher.wait_answers(15)
             codes.append(code)
             totals.append(one.report().get("duration_ms"))
-            seen.append(watcher.summary()["longest_gap_ms"])
+            seen.append(watcher.longest_since(one.started))
             predicted.append(one.report().get("predicted_pause_ms"))
             if code == 0:
                 source = target

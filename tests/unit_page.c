@@ -10,7 +10,7 @@
 
 #define PAGES 5000u
 
-static uint8_t buf[XF_FRAME_HEAD_SIZE + XF_FRAME_SIZE_MAX];
+static uint8_t buf[XF_DATA_HEAD_SIZE + XF_DATA_SIZE_MAX];
 static struct xf_page_entry got[XF_PAGE_CHUNK_MAX];
 static uint32_t n_got;
 static const uint8_t *content;
@@ -27,7 +27,7 @@ static const struct xf_page_entry mixed[] = {
 
 static uint8_t *body(void)
 {
-    return buf + XF_FRAME_HEAD_SIZE;
+    return buf + XF_DATA_HEAD_SIZE;
 }
 
 static void put_chunk(const struct xf_page_entry *entry, uint32_t n)
@@ -46,12 +46,12 @@ static int get_chunk(size_t size)
 
 static void a_chunk_comes_back_as_it_went(void **state)
 {
-    struct xf_frame frame;
+    struct xf_data_frame frame;
 
     (void)state;
     put_chunk(mixed, N_MIXED);
-    assert_int_equal(xf_frame_get(buf, &frame), 0);
-    assert_int_equal(frame.kind, XF_FRAME_PAGES);
+    assert_int_equal(xf_data_get_frame(buf, &frame), 0);
+    assert_int_equal(frame.kind, XF_DATA_PAGES);
     assert_int_equal(frame.size, BODY(N_MIXED, 2));
     assert_int_equal(get_chunk(frame.size), 0);
     assert_int_equal(n_got, N_MIXED);
@@ -68,15 +68,15 @@ static void a_chunk_comes_back_as_it_went(void **state)
 static void a_full_chunk_fits_a_frame(void **state)
 {
     struct xf_page_entry full[XF_PAGE_CHUNK_MAX];
-    struct xf_frame frame;
+    struct xf_data_frame frame;
 
     (void)state;
     for (uint32_t i = 0; i < XF_PAGE_CHUNK_MAX; i++) {
         full[i] = (struct xf_page_entry){ .pfn = i, .kind = XF_PAGE_RAW };
     }
     put_chunk(full, XF_PAGE_CHUNK_MAX);
-    assert_int_equal(xf_frame_get(buf, &frame), 0);
-    assert_true(frame.size <= XF_FRAME_SIZE_MAX);
+    assert_int_equal(xf_data_get_frame(buf, &frame), 0);
+    assert_true(frame.size <= XF_DATA_SIZE_MAX);
     assert_int_equal(get_chunk(frame.size), 0);
 }
 
@@ -134,33 +134,33 @@ static void impossible_counts_are_refused(void **state)
     body()[0] = XF_PAGE_CHUNK_MAX + 1;
     assert_int_equal(get_chunk(BODY(XF_PAGE_CHUNK_MAX + 1, 0)), -EBADMSG);
     memset(body(), 0xff, 4);
-    assert_int_equal(get_chunk(XF_FRAME_SIZE_MAX), -EBADMSG);
+    assert_int_equal(get_chunk(XF_DATA_SIZE_MAX), -EBADMSG);
 }
 
 static void frames_of_unknown_kind_or_size_are_refused(void **state)
 {
-    struct xf_frame frame;
+    struct xf_data_frame frame;
 
     (void)state;
     for (unsigned kind = 0; kind <= 0xff; kind++) {
         struct xf_put p = { .buf = buf, .size = sizeof(buf) };
 
-        xf_frame_put(&p, (enum xf_frame_kind)kind, XF_FRAME_SIZE_MAX);
-        assert_int_equal(xf_frame_get(buf, &frame),
-                         kind >= XF_FRAME_HELLO && kind <= XF_FRAME_ALIVE ? 0 : -EBADMSG);
+        xf_data_put_frame(&p, (enum xf_data_kind)kind, XF_DATA_SIZE_MAX);
+        assert_int_equal(xf_data_get_frame(buf, &frame),
+                         kind >= XF_DATA_HELLO && kind <= XF_DATA_ALIVE ? 0 : -EBADMSG);
     }
     for (unsigned at = 1; at < 4; at++) {
         struct xf_put p = { .buf = buf, .size = sizeof(buf) };
 
-        xf_frame_put(&p, XF_FRAME_ALIVE, 0);
+        xf_data_put_frame(&p, XF_DATA_ALIVE, 0);
         buf[at] = 1;
-        assert_int_equal(xf_frame_get(buf, &frame), -EBADMSG);
+        assert_int_equal(xf_data_get_frame(buf, &frame), -EBADMSG);
     }
     {
         struct xf_put p = { .buf = buf, .size = sizeof(buf) };
 
-        xf_frame_put(&p, XF_FRAME_STREAM, XF_FRAME_SIZE_MAX + 1);
-        assert_int_equal(xf_frame_get(buf, &frame), -EBADMSG);
+        xf_data_put_frame(&p, XF_DATA_STREAM, XF_DATA_SIZE_MAX + 1);
+        assert_int_equal(xf_data_get_frame(buf, &frame), -EBADMSG);
     }
 }
 
@@ -219,7 +219,7 @@ static void a_failure_is_told_in_printable_words(void **state)
 {
     struct xf_data_failed back;
     struct xf_put p = { .buf = buf, .size = sizeof(buf) };
-    char text[XF_FRAME_TEXT_MAX + 50];
+    char text[XF_DATA_TEXT_MAX + 50];
 
     (void)state;
     xf_data_put_failed(&p, 27, "it\nhappened");
@@ -231,7 +231,7 @@ static void a_failure_is_told_in_printable_words(void **state)
     p.len = 0;
     xf_data_put_failed(&p, 1, text);
     assert_int_equal(xf_data_get_failed(buf, p.len, &back), 0);
-    assert_int_equal(strlen(back.text), XF_FRAME_TEXT_MAX);
+    assert_int_equal(strlen(back.text), XF_DATA_TEXT_MAX);
     assert_int_equal(xf_data_get_failed(buf, p.len + 1, &back), -EBADMSG);
     assert_int_equal(xf_data_get_failed(buf, 1, &back), -EBADMSG);
 }

@@ -16,23 +16,27 @@
 #include <sys/socket.h>
 
 /* A slice of sleep while the rate limit forbids sending. */
-#define RATE_SLICE_MS   5
+#define RATE_SLICE_MS  5
 /* The bucket holds what may be sent in so many slices: enough to stay on rate when woken late. */
-#define RATE_SLICES     8u
-#define RATE_BUCKET_MIN 16384.0
+#define RATE_SLICES    8u
+/* Less than a record is not worth a system call and a packet of its own ... */
+#define RATE_GRAIN_MAX ((double)XF_CHANNEL_RECORD)
+/* ... unless the rate is so low that the peer would wait this long for it. */
+#define RATE_GRAIN_MS  100
 
 /* How much of size may leave now; 0: wait a slice. */
 static size_t rate_take(struct xf_channel *ch, size_t size)
 {
     uint64_t now = xf_mono_us();
     double per_us = (double)ch->rate_kibps * 1024.0 / 1e6;
-    double slice = per_us * 1000.0 * RATE_SLICE_MS;
-    double depth = slice * RATE_SLICES;
+    double depth = per_us * 1000.0 * RATE_SLICE_MS * RATE_SLICES;
+    double grain = per_us * 1000.0 * RATE_GRAIN_MS;
 
     if (ch->rate_kibps == 0) {
         return size;
     }
-    depth = depth > RATE_BUCKET_MIN ? depth : RATE_BUCKET_MIN;
+    grain = grain < RATE_GRAIN_MAX ? grain : RATE_GRAIN_MAX;
+    depth = depth > RATE_GRAIN_MAX ? depth : RATE_GRAIN_MAX;
     ch->bucket += per_us * (double)(now - ch->bucket_us);
     ch->bucket_us = now;
     if (ch->bucket > depth) {
@@ -42,7 +46,7 @@ static size_t rate_take(struct xf_channel *ch, size_t size)
         return size;
     }
     /* Sending each byte as soon as it may leave would keep a processor busy with waiting. */
-    return ch->bucket >= slice && ch->bucket >= 1.0 ? (size_t)ch->bucket : 0;
+    return ch->bucket >= grain && ch->bucket >= 1.0 ? (size_t)ch->bucket : 0;
 }
 
 static void moved(_Atomic uint64_t *when_us)
@@ -50,6 +54,21 @@ static void moved(_Atomic uint64_t *when_us)
     if (when_us) {
         atomic_store_explicit(when_us, xf_mono_us(), memory_order_relaxed);
     }
+}
+
+/* The socket is full. */
+static int wait_room(const struct xf_channel *ch)
+{
+    uint64_t now = xf_mono_us();
+
+    if (ch->farewell_us == 0) {
+        return xf_wait_fd(ch->fd, POLLOUT, ch->stop_fd, -1);
+    }
+    /* Everybody has stopped already: only time ends this. */
+    if (now >= ch->farewell_us) {
+        return -ETIMEDOUT;
+    }
+    return xf_wait_fd(ch->fd, POLLOUT, -1, (int)((ch->farewell_us - now) / 1000u) + 1);
 }
 
 /* Empties the batch into the socket; what could not leave stays for the next time. */
@@ -75,8 +94,7 @@ static int drain(struct xf_channel *ch, bool more)
             moved(ch->sending_us);
             continue;
         }
-        rc = want > 0 ? xf_wait_fd(ch->fd, POLLOUT, ch->stop_fd, -1)
-                      : xf_wait_fd(-1, 0, ch->stop_fd, RATE_SLICE_MS);
+        rc = want > 0 ? wait_room(ch) : xf_wait_fd(-1, 0, ch->stop_fd, RATE_SLICE_MS);
         if (rc < 0) {
             return rc;
         }
@@ -166,9 +184,10 @@ int xf_channel_send(struct xf_channel *ch, const void *buf, size_t size)
     return ch->out_size >= XF_CHANNEL_BATCH ? drain(ch, true) : 0;
 }
 
-void xf_channel_unlimit(struct xf_channel *ch)
+void xf_channel_farewell(struct xf_channel *ch, uint32_t timeout_ms)
 {
     ch->rate_kibps = 0;
+    ch->farewell_us = xf_mono_us() + timeout_ms * 1000ull;
 }
 
 int xf_channel_flush(struct xf_channel *ch)

@@ -57,8 +57,11 @@ void xf_channel_free(struct xf_channel *channel); /* takes NULL; closes without 
  */
 int xf_channel_send(struct xf_channel *channel, const void *buf, size_t size);
 int xf_channel_flush(struct xf_channel *channel);
-/* Last words need not be slow. */
-void xf_channel_unlimit(struct xf_channel *channel);
+/*
+ * What is sent from here on are last words: they need not be slow, and are sent although everybody
+ * was stopped; for so long at most (-ETIMEDOUT).
+ */
+void xf_channel_farewell(struct xf_channel *channel, uint32_t timeout_ms);
 /* After the last byte: says so and waits, at most that long, until the peer has closed too. */
 void xf_channel_linger(struct xf_channel *channel, int timeout_ms);
 

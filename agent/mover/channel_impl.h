@@ -33,6 +33,7 @@ struct xf_channel {
     uint64_t rate_kibps;
     double bucket; /* bytes that may be sent now */
     uint64_t bucket_us;
+    uint64_t farewell_us; /* when the last words must be out; 0: not there yet */
     _Atomic uint64_t sent;
     size_t out_at; /* bytes before are sent */
     size_t out_size;

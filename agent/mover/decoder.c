@@ -15,7 +15,7 @@
 #define IOV_MAX_CHUNK (1u + XF_PAGE_CHUNK_MAX)
 /* A record's head of its own for each body, lent with its pages. */
 #define HEAD_SIZE     XF_PAGE_SIZE
-#define BODY_SIZE     XF_FRAME_SIZE_MAX
+#define BODY_SIZE     XF_DATA_SIZE_MAX
 /*
  * Full chunks take 252 KiB each, so with a pipe of 1 MiB the oldest of six is always taken. Fewer
  * pages than this are copied instead: they would hold a body that the pipe may keep for long.
@@ -254,26 +254,26 @@ static int heed_failure(struct xf_decoder *dec, size_t size)
 }
 
 /* 1: goes on, 0: that was the end, or -ECANCELED. */
-static int decode_frame(struct xf_decoder *dec, const struct xf_frame *frame)
+static int decode_frame(struct xf_decoder *dec, const struct xf_data_frame *frame)
 {
     int rc = 0;
 
-    switch ((enum xf_frame_kind)frame->kind) {
-    case XF_FRAME_STREAM:
+    switch ((enum xf_data_kind)frame->kind) {
+    case XF_DATA_STREAM:
         rc = put_bytes(dec, dec->body, frame->size);
         break;
-    case XF_FRAME_PAGES:
+    case XF_DATA_PAGES:
         rc = decode_chunk(dec, frame->size);
         break;
-    case XF_FRAME_END:
+    case XF_DATA_END:
         return decode_end(dec, frame->size);
-    case XF_FRAME_FAILED:
+    case XF_DATA_FAILED:
         rc = heed_failure(dec, frame->size);
         break;
-    case XF_FRAME_ALIVE:
+    case XF_DATA_ALIVE:
         break;
-    case XF_FRAME_HELLO:
-    case XF_FRAME_BUILT:
+    case XF_DATA_HELLO:
+    case XF_DATA_BUILT:
         rc = malformed(dec, "a frame that has no place here");
         break;
     }
@@ -286,13 +286,13 @@ int xf_decoder_run(struct xf_decoder *dec)
 
     xf_job_phase(dec->job, XF_PHASE_PEER);
     while (rc > 0) {
-        uint8_t head[XF_FRAME_HEAD_SIZE];
-        struct xf_frame frame;
+        uint8_t head[XF_DATA_HEAD_SIZE];
+        struct xf_data_frame frame;
 
         if (receive(dec, head, sizeof(head)) < 0) {
             return -ECANCELED;
         }
-        if (xf_frame_get(head, &frame) < 0) {
+        if (xf_data_get_frame(head, &frame) < 0) {
             return malformed(dec, "a frame is malformed");
         }
         if (receive(dec, dec->body, frame.size) < 0) {

@@ -30,7 +30,7 @@
 #define TICK_MS         50
 #define FAREWELL_MS     300
 /* How long the source may be kept waiting for the hypervisor to get the domain's memory. */
-#define MEMORY_US       1500000u
+#define MEMORY_MS       1500u
 #define MEMORY_SLICE_MS 5
 
 struct dest {
@@ -51,13 +51,13 @@ struct dest {
     _Atomic bool worker_done;
 };
 
-static int send_frame(struct dest *d, enum xf_frame_kind kind, const void *body, size_t size)
+static int send_frame(struct dest *d, enum xf_data_kind kind, const void *body, size_t size)
 {
-    uint8_t buf[XF_FRAME_HEAD_SIZE + 2 + XF_FRAME_TEXT_MAX];
+    uint8_t buf[XF_DATA_HEAD_SIZE + 2 + XF_DATA_TEXT_MAX];
     struct xf_put p = { .buf = buf, .size = sizeof(buf) };
     int rc;
 
-    xf_frame_put(&p, kind, (uint32_t)size);
+    xf_data_put_frame(&p, kind, (uint32_t)size);
     xf_put_bytes(&p, body, size);
     rc = xf_channel_send(d->ch, buf, p.len);
     return rc < 0 ? rc : xf_channel_flush(d->ch);
@@ -65,11 +65,11 @@ static int send_frame(struct dest *d, enum xf_frame_kind kind, const void *body,
 
 static int send_failed(struct dest *d, enum xf_reason reason, const char *text)
 {
-    uint8_t body[2 + XF_FRAME_TEXT_MAX];
+    uint8_t body[2 + XF_DATA_TEXT_MAX];
     struct xf_put p = { .buf = body, .size = sizeof(body) };
 
     xf_data_put_failed(&p, (uint16_t)reason, text);
-    return send_frame(d, XF_FRAME_FAILED, body, p.len);
+    return send_frame(d, XF_DATA_FAILED, body, p.len);
 }
 
 static void *restore_main(void *arg)
@@ -88,15 +88,19 @@ static void *restore_main(void *arg)
     return NULL;
 }
 
-/* Memory that is taken now is not taken while pages wait for it. */
-static void wait_memory(struct dest *d)
+/* Memory that is taken now is not taken while pages wait for it. False: not there in time. */
+static bool wait_memory(struct dest *d, uint32_t timeout_ms)
 {
     struct xf_job *job = d->job;
-    uint64_t end_us = xf_mono_us() + MEMORY_US;
+    uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;
 
-    while (job->hyper->pages(job->dir, &job->params.uuid, &d->pages) < 0 && xf_mono_us() < end_us &&
-           xf_wait_fd(-1, 0, job->stop_fd, MEMORY_SLICE_MS) == 0) {
+    while (d->pages == 0 && job->hyper->pages(job->dir, &job->params.uuid, &d->pages) < 0) {
+        d->pages = 0;
+        if (xf_mono_us() >= end_us || xf_wait_fd(-1, 0, job->stop_fd, MEMORY_SLICE_MS) < 0) {
+            break;
+        }
     }
+    return d->pages > 0;
 }
 
 static int accept_peer(struct dest *d)
@@ -127,11 +131,11 @@ static int greet(struct dest *d)
     uint8_t buf[64];
     struct xf_put p = { .buf = buf, .size = sizeof(buf) };
     struct xf_data_hello hello = { 0 };
-    struct xf_frame frame = { 0 };
+    struct xf_data_frame frame = { 0 };
     uint16_t version;
-    int rc = xf_channel_recv(d->ch, buf, XF_FRAME_HEAD_SIZE);
+    int rc = xf_channel_recv(d->ch, buf, XF_DATA_HEAD_SIZE);
 
-    if (rc == 0 && (xf_frame_get(buf, &frame) < 0 || frame.kind != XF_FRAME_HELLO ||
+    if (rc == 0 && (xf_data_get_frame(buf, &frame) < 0 || frame.kind != XF_DATA_HELLO ||
                     frame.size > sizeof(buf))) {
         rc = -EBADMSG;
     }
@@ -145,7 +149,12 @@ static int greet(struct dest *d)
         xf_job_fail(d->job, XF_REASON_PROTOCOL, "the source's mover speaks no data format of ours");
         return -EPROTO;
     }
-    if (d->pages > 0 && hello.pages > d->pages) {
+    /* What the peer says of the domain's size is believed up to what the hypervisor has for it. */
+    if (!wait_memory(d, d->job->timeout_ms)) {
+        xf_job_fail(d->job, XF_REASON_RESTORE, "the hypervisor has no memory for the domain yet");
+        return -ENOMEM;
+    }
+    if (hello.pages > d->pages) {
         xf_job_fail(d->job, XF_REASON_CONFIG, "the domain has %llu pages there and %llu here",
                     (unsigned long long)hello.pages, (unsigned long long)d->pages);
         return -EINVAL;
@@ -159,14 +168,14 @@ static int greet(struct dest *d)
                                     .version_max = version,
                                     .pages = hello.pages };
     xf_data_put_hello(&p, &hello);
-    rc = send_frame(d, XF_FRAME_HELLO, buf, p.len);
+    rc = send_frame(d, XF_DATA_HELLO, buf, p.len);
     if (rc < 0) {
         xf_job_fail_channel(d->job, rc, "greeting");
     }
     return rc;
 }
 
-static void report_complete(struct dest *d, uint64_t last_us)
+static bool report_complete(struct dest *d, uint64_t last_us)
 {
     struct xf_link_totals totals = {
         .bytes_wire = xf_decoder_bytes_wire(d->dec),
@@ -176,7 +185,7 @@ static void report_complete(struct dest *d, uint64_t last_us)
         .build_us = xf_mono_us() - last_us,
     };
 
-    xf_job_say_totals(d->job, XF_LINK_COMPLETE, &totals);
+    return xf_job_say_totals(d->job, XF_LINK_COMPLETE, &totals);
 }
 
 static void work(struct dest *d)
@@ -185,7 +194,8 @@ static void work(struct dest *d)
     uint64_t last_us;
     bool greeted;
 
-    wait_memory(d);
+    /* Not for ever: S is kept waiting meanwhile; greet() waits for the rest. */
+    (void)wait_memory(d, MEMORY_MS);
     xf_job_say_port(d->job, d->port);
     if (accept_peer(d) < 0) {
         return;
@@ -203,8 +213,8 @@ static void work(struct dest *d)
     xf_job_progress(d->job);
     xf_job_phase(d->job, XF_PHASE_BUILD);
     pthread_join(d->restore, NULL);
-    if (d->restore_rc == 0 && !xf_job_stopped(d->job)) {
-        report_complete(d, last_us);
+    /* S may hear of it only if the agent did. */
+    if (d->restore_rc == 0 && report_complete(d, last_us)) {
         d->built = true;
         while (write(d->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
         }
@@ -254,6 +264,7 @@ static void report_failed(struct dest *d)
         usleep(1000);
     }
     if (d->connected) {
+        xf_channel_farewell(d->ch, FAREWELL_MS);
         send_failed(d, d->job->reason, d->job->text);
         xf_channel_linger(d->ch, FAREWELL_MS);
     }
@@ -314,14 +325,17 @@ int xf_dest_run(struct xf_job *job)
             xf_job_hear(job);
         }
         watch(d);
-        if (d->connected && !d->built && xf_mono_us() - alive_us >= XF_ALIVE_MS * 1000u) {
+        /* Not to a peer that was never greeted: to it the next frame is the reason. */
+        if (d->connected && !d->built && !xf_job_stopped(job) &&
+            xf_mono_us() - alive_us >= XF_ALIVE_MS * 1000u) {
             /* If it cannot be sent, receiving tells soon. */
-            (void)send_frame(d, XF_FRAME_ALIVE, "", 0);
+            (void)send_frame(d, XF_DATA_ALIVE, "", 0);
             alive_us = xf_mono_us();
         }
     }
     if (d->built) {
-        send_frame(d, XF_FRAME_BUILT, "", 0);
+        xf_channel_farewell(d->ch, FAREWELL_MS);
+        send_frame(d, XF_DATA_BUILT, "", 0);
         xf_channel_linger(d->ch, FAREWELL_MS);
         return 0;
     }

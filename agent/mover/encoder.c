@@ -37,7 +37,7 @@ struct xf_encoder {
     struct xf_digest *digest;
     struct xf_stream stream;
     uint8_t *chunk; /* HEAD_ROOM, then pages */
-    uint8_t frame[XF_FRAME_HEAD_SIZE + PIECE_MAX + XF_STREAM_PAGES_HEAD_MAX];
+    uint8_t frame[XF_DATA_HEAD_SIZE + PIECE_MAX + XF_STREAM_PAGES_HEAD_MAX];
     uint8_t hold[PIECE_MAX + XF_STREAM_PAGES_HEAD_MAX]; /* read, and not yet known what it is */
     size_t hold_size;
     uint8_t tail[TAIL_MAX];
@@ -103,12 +103,11 @@ static int malformed(struct xf_encoder *enc, const char *why)
 }
 
 /* In one piece: a frame that was cut by being stopped would swallow the farewell. */
-static int send_frame(struct xf_encoder *enc, enum xf_frame_kind kind, const void *body,
-                      size_t size)
+static int send_frame(struct xf_encoder *enc, enum xf_data_kind kind, const void *body, size_t size)
 {
     struct xf_put p = { .buf = enc->frame, .size = sizeof(enc->frame) };
 
-    xf_frame_put(&p, kind, (uint32_t)size);
+    xf_data_put_frame(&p, kind, (uint32_t)size);
     xf_put_bytes(&p, body, size);
     assert(!p.failed);
     return xf_channel_send(enc->ch, enc->frame, p.len);
@@ -116,19 +115,19 @@ static int send_frame(struct xf_encoder *enc, enum xf_frame_kind kind, const voi
 
 int xf_encoder_send_alive(struct xf_encoder *enc)
 {
-    int rc = send_frame(enc, XF_FRAME_ALIVE, "", 0);
+    int rc = send_frame(enc, XF_DATA_ALIVE, "", 0);
 
     return rc < 0 ? rc : xf_channel_flush(enc->ch);
 }
 
 int xf_encoder_send_failed(struct xf_encoder *enc, enum xf_reason reason, const char *text)
 {
-    uint8_t body[2 + XF_FRAME_TEXT_MAX];
+    uint8_t body[2 + XF_DATA_TEXT_MAX];
     struct xf_put p = { .buf = body, .size = sizeof(body) };
     int rc;
 
     xf_data_put_failed(&p, (uint16_t)reason, text);
-    rc = send_frame(enc, XF_FRAME_FAILED, body, p.len);
+    rc = send_frame(enc, XF_DATA_FAILED, body, p.len);
     return rc < 0 ? rc : xf_channel_flush(enc->ch);
 }
 
@@ -336,7 +335,7 @@ static int pass(struct xf_encoder *enc)
         memcpy(enc->tail + enc->tail_size, enc->hold, size);
         enc->tail_size += size;
     } else if (size > 0) {
-        rc = send_frame(enc, XF_FRAME_STREAM, enc->hold, size);
+        rc = send_frame(enc, XF_DATA_STREAM, enc->hold, size);
     }
     return rc < 0 ? lost(enc, rc) : 1;
 }
@@ -417,7 +416,7 @@ int xf_encoder_send_end(struct xf_encoder *enc)
     xf_data_put_end(&p, &end);
     xf_put_bytes(&p, enc->tail, enc->tail_size);
     assert(!p.failed);
-    rc = send_frame(enc, XF_FRAME_END, body, p.len);
+    rc = send_frame(enc, XF_DATA_END, body, p.len);
     if (rc == 0) {
         rc = xf_channel_flush(enc->ch);
     }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,9 +87,8 @@ bool xf_job_lock(struct xf_job *job)
 {
     uint64_t end_us = xf_mono_us() + LOCK_MS * 1000u;
     char uuid[XF_UUID_TEXT_SIZE];
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     char path[512];
-    char pid[16];
-    int size;
     int fd;
 
     xf_uuid_text(&job->params.uuid, uuid);
@@ -100,22 +98,15 @@ bool xf_job_lock(struct xf_job *job)
         xf_job_fail(job, XF_REASON_MOVER, "cannot open %.150s: %s", path, strerror(errno));
         return false;
     }
-    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK || xf_mono_us() > end_us) {
+    while (fcntl(fd, F_SETLK, &lock) < 0) {
+        if ((errno != EAGAIN && errno != EACCES) || xf_mono_us() > end_us) {
             xf_job_fail(job, XF_REASON_MOVER, "another mover of this domain is still alive here");
             close(fd);
             return false;
         }
         xf_wait_fd(-1, 0, job->stop_fd, 10);
     }
-    size = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-    /* fd stays open: it is the lock. */
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)size, 0) != size) {
-        xf_job_fail(job, XF_REASON_MOVER, "cannot write %.150s: %s", path, strerror(errno));
-        close(fd);
-        return false;
-    }
-    return true;
+    return true; /* fd stays open: closing it would let go of the lock */
 }
 
 /* With .lock held. */
@@ -134,7 +125,7 @@ void xf_job_fail(struct xf_job *job, enum xf_reason reason, const char *fmt, ...
     va_list ap;
 
     pthread_mutex_lock(&job->lock);
-    if (!job->stopped) {
+    if (!job->stopped && !job->reported) {
         job->reason = reason;
         va_start(ap, fmt);
         vsnprintf(job->text, sizeof(job->text), fmt, ap);
@@ -192,17 +183,22 @@ uint64_t xf_job_silence_ms(struct xf_job *job)
 }
 
 /* With .lock held. */
-static void send_out(struct xf_job *job)
+static bool send_out(struct xf_job *job)
 {
     int size = xf_link_encode(&job->out, job->out_buf, sizeof(job->out_buf));
 
     /* A round is news of the moment: an agent that does not read must not hold up the pause. */
     int flags = MSG_NOSIGNAL | (job->out.type == XF_LINK_ROUND ? MSG_DONTWAIT : 0);
 
-    if (size > 0) {
-        while (send(job->link_fd, job->out_buf, (size_t)size, flags) < 0 && errno == EINTR) {
+    if (size <= 0) {
+        return false;
+    }
+    while (send(job->link_fd, job->out_buf, (size_t)size, flags) < 0) {
+        if (errno != EINTR) {
+            return false;
         }
     }
+    return true;
 }
 
 static struct xf_link_msg *begin_out(struct xf_job *job, enum xf_link_type type)
@@ -218,7 +214,7 @@ static struct xf_link_msg *begin_out(struct xf_job *job, enum xf_link_type type)
 
 static void end_out(struct xf_job *job)
 {
-    send_out(job);
+    (void)send_out(job);
     pthread_mutex_unlock(&job->lock);
 }
 
@@ -249,16 +245,22 @@ void xf_job_say_round(struct xf_job *job, const struct xf_round *round)
     }
 }
 
-void xf_job_say_totals(struct xf_job *job, enum xf_link_type type,
+bool xf_job_say_totals(struct xf_job *job, enum xf_link_type type,
                        const struct xf_link_totals *totals)
 {
     struct xf_link_msg *msg = begin_out(job, type);
+    bool said = false;
 
     if (msg) {
         msg->totals = *totals;
-        job->reported = true;
-        end_out(job);
+        said = send_out(job);
+        job->reported = said;
+        pthread_mutex_unlock(&job->lock);
+        if (!said) {
+            xf_job_fail(job, XF_REASON_INTERNAL, "the agent does not take the result");
+        }
     }
+    return said;
 }
 
 void xf_job_say_failure(struct xf_job *job)
@@ -269,7 +271,7 @@ void xf_job_say_failure(struct xf_job *job)
         job->out.type = XF_LINK_FAILED;
         job->out.reason = (uint16_t)job->reason;
         snprintf(job->out.text, sizeof(job->out.text), "%s", job->text);
-        send_out(job);
+        (void)send_out(job);
     }
     pthread_mutex_unlock(&job->lock);
 }
@@ -283,7 +285,7 @@ static void obey(struct xf_job *job, uint8_t type)
     } else if (type == XF_LINK_GRANT && job->wants_end && !job->stopped) {
         job->granted = true;
         pthread_cond_broadcast(&job->changed);
-    } else if (type == XF_LINK_CANCEL && !job->granted && !job->stopped) {
+    } else if (type == XF_LINK_CANCEL && !job->granted && !job->stopped && !job->reported) {
         /* Under one lock with GRANT: either the end is never sent, or cancelling comes too late. */
         job->reason = XF_REASON_CANCELLED;
         snprintf(job->text, sizeof(job->text), "cancelled");
@@ -344,7 +346,7 @@ int xf_job_await_grant(struct xf_job *job, uint32_t timeout_ms)
     if (!job->wants_end && !job->stopped) {
         job->wants_end = true;
         job->out.type = XF_LINK_WANT_END;
-        send_out(job);
+        (void)send_out(job);
     }
     while (!job->granted && !job->stopped && xf_mono_us() < end_us) {
         wait_changed(job, end_us);

@@ -63,8 +63,9 @@ struct xf_job {
 int xf_job_begin(struct xf_job *job, const struct xf_mover_hyper_ops *hyper, const char *dir,
                  enum xf_link_type *ret_type);
 /*
- * A restarted agent must be able to prove that this process is dead (H3): the lock is held for
- * life, and its file holds the pid. False, and failed, if another mover of this domain lives.
+ * A restarted agent must be able to prove that this process is dead (H3), and to end it: a POSIX
+ * record lock on a file of the domain's is held for life, and the kernel tells whose it is. False,
+ * and failed, if another mover of this domain lives.
  */
 bool xf_job_lock(struct xf_job *job);
 
@@ -86,7 +87,11 @@ uint64_t xf_job_silence_ms(struct xf_job *job);
 void xf_job_say(struct xf_job *job, enum xf_link_type type);
 void xf_job_say_port(struct xf_job *job, uint16_t port);
 void xf_job_say_round(struct xf_job *job, const struct xf_round *round);
-void xf_job_say_totals(struct xf_job *job, enum xf_link_type type,
+/*
+ * The last message of a move that went well. True: it is said, and from here on nothing fails or
+ * cancels this job. False: it is not and never will be, because the job has failed.
+ */
+bool xf_job_say_totals(struct xf_job *job, enum xf_link_type type,
                        const struct xf_link_totals *totals);
 /* Says FAILED, if that is so. */
 void xf_job_say_failure(struct xf_job *job);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "mono.h"
 #include "precopy.h"
@@ -15,6 +16,8 @@
 #define SWITCH_SLICE_MS 50u
 /* Another move's pause on the same link is over long before. */
 #define SWITCH_WAIT_US  (60u * 1000000ull)
+/* For a thread to come back from a call that has just timed out. */
+#define CAP_MARGIN_MS   50u
 
 struct xf_policy {
     struct xf_job *job;
@@ -27,9 +30,12 @@ struct xf_policy {
     uint64_t sent_us;
     uint32_t predicted_us; /* when it stopped; 0: not known */
     uint32_t rounds;
-    _Atomic int cap_percent; /* in force */
-    pthread_mutex_t lock;    /* of what follows */
-    struct xf_round round;   /* the present one, as known at its top */
+    _Atomic int cap_percent;  /* in force */
+    _Atomic bool cap_over;    /* nobody slows the guest any more */
+    pthread_mutex_t cap_lock; /* held while the hypervisor is asked; of the next */
+    bool cap_used;
+    pthread_mutex_t lock;  /* of what follows */
+    struct xf_round round; /* the present one, as known at its top */
     uint64_t top_us;
     struct xf_encoder_counts top;
 };
@@ -58,6 +64,7 @@ struct xf_policy *xf_policy_new(struct xf_job *job, struct xf_encoder *enc, uint
     policy->enc = enc;
     policy->cap_percent = 100;
     policy->round.cap_percent = 100;
+    pthread_mutex_init(&policy->cap_lock, NULL);
     pthread_mutex_init(&policy->lock, NULL);
     xf_precopy_init(&policy->rule, &limits);
     return policy;
@@ -66,6 +73,7 @@ struct xf_policy *xf_policy_new(struct xf_job *job, struct xf_encoder *enc, uint
 void xf_policy_free(struct xf_policy *policy)
 {
     if (policy) {
+        pthread_mutex_destroy(&policy->cap_lock);
         pthread_mutex_destroy(&policy->lock);
         free(policy);
     }
@@ -115,24 +123,41 @@ void xf_policy_tell(struct xf_policy *policy)
     xf_job_say_round(policy->job, &round);
 }
 
-static void set_cap(struct xf_policy *policy, uint8_t percent)
+static void slow_guest(struct xf_policy *policy, uint8_t percent)
 {
     struct xf_job *job = policy->job;
 
-    if (policy->cap_percent == percent) {
-        return;
+    pthread_mutex_lock(&policy->cap_lock);
+    if (!policy->cap_over && policy->cap_percent != percent) {
+        /* Also when it fails: the hypervisor may have done it and only not said so. */
+        policy->cap_used = true;
+        if (job->hyper->cap(job->dir, &job->params.uuid, percent) == 0) {
+            policy->cap_percent = percent;
+        } else {
+            /* Nothing is won by asking again; the rule goes on without it. */
+            policy->rule.limits.slow_allowed = false;
+        }
     }
-    if (job->hyper->cap(job->dir, &job->params.uuid, percent) == 0) {
-        policy->cap_percent = percent;
-    } else if (percent < 100) {
-        /* Nothing is won by asking again; the rule goes on without it. */
-        policy->rule.limits.slow_allowed = false;
-    }
+    pthread_mutex_unlock(&policy->cap_lock);
 }
 
 void xf_policy_lift_cap(struct xf_policy *policy)
 {
-    set_cap(policy, 100);
+    struct xf_job *job = policy->job;
+    uint64_t end_us = xf_mono_us() + (XF_CAP_MS + CAP_MARGIN_MS) * 1000u;
+    struct timespec end = { .tv_sec = (time_t)(end_us / 1000000u),
+                            .tv_nsec = (long)(end_us % 1000000u) * 1000 };
+
+    policy->cap_over = true;
+    /* One that is being set now must be over first, or it would come after the lifting. */
+    if (pthread_mutex_clocklock(&policy->cap_lock, CLOCK_MONOTONIC, &end) != 0) {
+        return;
+    }
+    if (policy->cap_used && job->hyper->cap(job->dir, &job->params.uuid, 100) == 0) {
+        policy->cap_used = false;
+        policy->cap_percent = 100;
+    }
+    pthread_mutex_unlock(&policy->cap_lock);
 }
 
 static bool may_switch(struct xf_policy *policy, uint32_t wait_ms)
@@ -179,14 +204,13 @@ static enum xf_verdict before_send(struct xf_policy *policy, uint32_t round, int
     out = step(policy, pages_dirty);
     if (out.verdict == XF_VERDICT_ABORT) {
         note_verdict(policy, &out);
-        xf_policy_lift_cap(policy);
         xf_job_fail(policy->job, out.reason,
                     "round %u: %lld pages are dirty, the pause would be %u ms", round,
                     (long long)pages_dirty, out.predicted_pause_us / 1000u);
         return XF_VERDICT_ABORT;
     }
     if (out.verdict == XF_VERDICT_SLOW) {
-        set_cap(policy, out.cap_percent);
+        slow_guest(policy, out.cap_percent);
     }
     note_verdict(policy, &out);
     if (out.verdict == XF_VERDICT_STOP) {

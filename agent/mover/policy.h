@@ -26,7 +26,10 @@ void xf_policy_cold(struct xf_policy *policy);
 void xf_policy_sent(struct xf_policy *policy);
 /* Tells the agent how the present round stands; from any thread. */
 void xf_policy_tell(struct xf_policy *policy);
-/* Lifts the scheduler's cap if it was used. */
+/*
+ * The guest gets its speed back, if it was ever slowed, and is not slowed again. From any thread;
+ * takes no longer than two calls of the hypervisor's cap() may.
+ */
 void xf_policy_lift_cap(struct xf_policy *policy);
 
 /* Has suspending been asked for, and when (0: not)? From any thread. */

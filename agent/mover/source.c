@@ -47,10 +47,11 @@ struct source {
     enum xf_reason save_reason;
     struct xf_channel *ch; /* set once, before .connected */
     _Atomic bool connected;
+    _Atomic bool end_sent;    /* or about to be: from here on D may say BUILT */
     _Atomic bool worker_done; /* worker sends nothing more */
     bool built;               /* main's: D has answered the end */
     uint64_t heard_us;        /* main's: when the peer last spoke */
-    uint8_t frame[XF_FRAME_HEAD_SIZE + 2 + XF_FRAME_TEXT_MAX];
+    uint8_t frame[XF_DATA_HEAD_SIZE + 2 + XF_DATA_TEXT_MAX];
     size_t frame_size;
 };
 
@@ -109,22 +110,24 @@ static int peer_failed(struct source *s, const uint8_t *body, size_t size)
 /* S speaks first; D answers with what it can, or why not. */
 static int greet(struct source *s)
 {
-    uint8_t buf[XF_FRAME_HEAD_SIZE + 16];
-    uint8_t body[2 + XF_FRAME_TEXT_MAX];
+    uint8_t buf[XF_DATA_HEAD_SIZE + 16];
+    uint8_t body[2 + XF_DATA_TEXT_MAX];
     struct xf_put p = { .buf = buf, .size = sizeof(buf) };
     struct xf_data_hello hello = { .version_min = XF_DATA_MIN,
                                    .version_max = XF_DATA_MAX,
                                    .pages = s->pages };
-    struct xf_frame frame;
+    struct xf_data_frame frame;
     uint16_t version;
     int rc;
 
-    xf_frame_put(&p, XF_FRAME_HELLO, 16);
+    /* D may have to wait for its hypervisor, and says if that takes too long. */
+    xf_job_phase(s->job, XF_PHASE_PEER);
+    xf_data_put_frame(&p, XF_DATA_HELLO, 16);
     xf_data_put_hello(&p, &hello);
     rc = xf_channel_send(s->ch, buf, p.len);
     rc = rc < 0 ? rc : xf_channel_flush(s->ch);
-    rc = rc < 0 ? rc : xf_channel_recv(s->ch, buf, XF_FRAME_HEAD_SIZE);
-    if (rc == 0 && (xf_frame_get(buf, &frame) < 0 || frame.size > sizeof(body))) {
+    rc = rc < 0 ? rc : xf_channel_recv(s->ch, buf, XF_DATA_HEAD_SIZE);
+    if (rc == 0 && (xf_data_get_frame(buf, &frame) < 0 || frame.size > sizeof(body))) {
         rc = -EBADMSG;
     }
     rc = rc < 0 ? rc : xf_channel_recv(s->ch, body, frame.size);
@@ -132,10 +135,10 @@ static int greet(struct source *s)
         xf_job_fail_channel(s->job, rc, "greeting");
         return rc;
     }
-    if (frame.kind == XF_FRAME_FAILED) {
+    if (frame.kind == XF_DATA_FAILED) {
         return peer_failed(s, body, frame.size);
     }
-    if (frame.kind != XF_FRAME_HELLO || xf_data_get_hello(body, frame.size, &hello) < 0 ||
+    if (frame.kind != XF_DATA_HELLO || xf_data_get_hello(body, frame.size, &hello) < 0 ||
         !xf_data_version(hello.version_min, hello.version_max, &version)) {
         xf_job_fail(s->job, XF_REASON_PROTOCOL, "the target's mover speaks no data format of ours");
         return -ECANCELED;
@@ -190,6 +193,7 @@ static int send_end(struct source *s)
     if (rc > 0) {
         xf_job_progress(job);
         xf_job_phase(job, XF_PHASE_BUILD);
+        s->end_sent = true;
         rc = xf_encoder_send_end(s->enc);
     }
     return rc;
@@ -227,15 +231,15 @@ static void *worker_main(void *arg)
 }
 
 /* One of the few things D says. */
-static void peer_frame(struct source *s, const struct xf_frame *frame)
+static void peer_frame(struct source *s, const struct xf_data_frame *frame)
 {
-    const uint8_t *body = s->frame + XF_FRAME_HEAD_SIZE;
+    const uint8_t *body = s->frame + XF_DATA_HEAD_SIZE;
 
-    if (frame->kind == XF_FRAME_BUILT) {
+    if (frame->kind == XF_DATA_BUILT && s->end_sent) {
         s->built = true;
-    } else if (frame->kind == XF_FRAME_FAILED) {
+    } else if (frame->kind == XF_DATA_FAILED) {
         peer_failed(s, body, frame->size);
-    } else if (frame->kind != XF_FRAME_ALIVE) {
+    } else if (frame->kind != XF_DATA_ALIVE) {
         xf_job_fail(s->job, XF_REASON_STREAM, "the target's answer is malformed");
     }
 }
@@ -243,12 +247,12 @@ static void peer_frame(struct source *s, const struct xf_frame *frame)
 static void hear_peer(struct source *s)
 {
     while (!s->built) {
-        struct xf_frame frame = { 0 };
-        size_t want = XF_FRAME_HEAD_SIZE;
+        struct xf_data_frame frame = { 0 };
+        size_t want = XF_DATA_HEAD_SIZE;
         ssize_t n;
 
         if (s->frame_size >= want) {
-            if (xf_frame_get(s->frame, &frame) < 0 || frame.size > sizeof(s->frame) - want) {
+            if (xf_data_get_frame(s->frame, &frame) < 0 || frame.size > sizeof(s->frame) - want) {
                 xf_job_fail(s->job, XF_REASON_STREAM, "the target's answer is malformed");
                 return;
             }
@@ -302,7 +306,7 @@ static void watch(struct source *s)
     }
 }
 
-static void report_finished(struct source *s)
+static bool report_finished(struct source *s)
 {
     struct xf_encoder_counts counts = xf_encoder_counts(s->enc);
     struct xf_link_totals totals = {
@@ -314,23 +318,27 @@ static void report_finished(struct source *s)
 
     xf_policy_tell(s->policy);
     xf_policy_totals(s->policy, &totals);
-    xf_job_say_totals(s->job, XF_LINK_FINISHED, &totals);
+    return xf_job_say_totals(s->job, XF_LINK_FINISHED, &totals);
 }
 
-/* The guest gets its speed back, the agent is told, then the peer; the rest ends with us. */
+/*
+ * The agent is told, then the peer; the rest ends with us. Before that the guest gets its speed
+ * back, which has a limit: an agent that knows of the failure may kill us at once.
+ */
 static void report_failed(struct source *s)
 {
-    uint64_t end_us = xf_mono_us() + FAREWELL_MS * 1000u;
+    uint64_t end_us;
 
-    if (s->connected && s->policy) {
+    if (s->connected) {
         xf_policy_lift_cap(s->policy);
     }
     xf_job_say_failure(s->job);
+    end_us = xf_mono_us() + FAREWELL_MS * 1000u;
     while (!s->worker_done && xf_mono_us() < end_us) {
         usleep(1000);
     }
-    if (s->worker_done && s->connected && s->enc) {
-        xf_channel_unlimit(s->ch);
+    if (s->worker_done && s->connected) {
+        xf_channel_farewell(s->ch, FAREWELL_MS);
         xf_encoder_send_failed(s->enc, s->job->reason, s->job->text);
         xf_channel_linger(s->ch, FAREWELL_MS);
     }
@@ -381,8 +389,9 @@ int xf_source_run(struct xf_job *job)
             told_us = xf_mono_us();
         }
     }
-    if (s->built && !xf_job_stopped(job)) {
-        report_finished(s);
+    if (s->built && report_finished(s)) {
+        /* If S must keep the domain after all, nobody else is left who knows of the cap. */
+        xf_policy_lift_cap(s->policy);
         return 0;
     }
     report_failed(s);

@@ -46,6 +46,7 @@ enum xf_sandbox_type {
     XF_SANDBOX_RESUME,    /* suspended -> running */
     XF_SANDBOX_RENAME,    /* .arg: enum xf_variant */
     XF_SANDBOX_CAP,       /* .arg: percent */
+    XF_SANDBOX_SLOW,      /* the same, for as long as SAVE's client and SAVE last; 100 ends it */
     XF_SANDBOX_STAT,      /* REPLY brings .stat */
     XF_SANDBOX_DESTROY,   /* no answer: the process is gone */
     XF_SANDBOX_SAVE,      /* .arg: 1 = cold; with one descriptor. Ends in REPLY */

@@ -180,7 +180,7 @@ size_t xf_guest_answer(const struct xf_domcfg_vif *vif, const struct xf_guest_sa
     static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
     bool mine, all;
 
-    if (size < ETH_SIZE || size > XF_FRAME_SIZE_MAX) {
+    if (size < ETH_SIZE || size > XF_ETHER_SIZE_MAX) {
         return 0;
     }
     mine = memcmp(frame, vif->mac, 6) == 0;

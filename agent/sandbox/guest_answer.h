@@ -12,7 +12,7 @@
 
 #include "domcfg.h"
 
-#define XF_FRAME_SIZE_MAX 9234u /* jumbo frame with its header and a VLAN tag */
+#define XF_ETHER_SIZE_MAX 9234u /* jumbo frame with its header and a VLAN tag */
 
 struct xf_guest_says {
     size_t mtu;
@@ -21,7 +21,7 @@ struct xf_guest_says {
     void *arg;
 };
 
-/* Length of the answer in reply (XF_FRAME_SIZE_MAX bytes), or 0: nothing to say. Trusts no byte. */
+/* Length of the answer in reply (XF_ETHER_SIZE_MAX bytes), or 0: nothing to say. Trusts no byte. */
 size_t xf_guest_answer(const struct xf_domcfg_vif *vif, const struct xf_guest_says *says,
                        const uint8_t *frame, size_t size, uint8_t *reply);
 

@@ -118,8 +118,8 @@ int xf_guest_net_open(struct xf_machine *m, enum xf_reason *ret_reason, char *te
             return -1;
         }
         m->mtu[i] = m->mtu[i] < MTU_MIN ? MTU_MIN : m->mtu[i];
-        if (m->mtu[i] > XF_FRAME_SIZE_MAX - 18) {
-            m->mtu[i] = XF_FRAME_SIZE_MAX - 18; /* what an answer's buffer holds */
+        if (m->mtu[i] > XF_ETHER_SIZE_MAX - 18) {
+            m->mtu[i] = XF_ETHER_SIZE_MAX - 18; /* what an answer's buffer holds */
         }
     }
     if (sock >= 0) {
@@ -147,7 +147,7 @@ static size_t line(void *arg, char *buf, size_t size)
 /* Takes what is there; at most so much that the other interfaces get their turn. */
 static void serve(struct xf_machine *m, uint32_t i)
 {
-    static uint8_t frame[XF_FRAME_SIZE_MAX], reply[XF_FRAME_SIZE_MAX];
+    static uint8_t frame[XF_ETHER_SIZE_MAX], reply[XF_ETHER_SIZE_MAX];
     struct xf_guest_says says = { .mtu = m->mtu[i], .line = line, .arg = m };
 
     for (unsigned k = 0; k < 64; k++) {

@@ -210,6 +210,12 @@ enum xf_reason xf_machine_resume(struct xf_machine *m)
     return reason;
 }
 
+void xf_machine_end(struct xf_machine *m)
+{
+    pthread_mutex_lock(&m->lock); /* for ever */
+    halt(m);
+}
+
 void xf_machine_built(struct xf_machine *m)
 {
     pthread_mutex_lock(&m->lock);

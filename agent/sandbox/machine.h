@@ -104,6 +104,8 @@ enum xf_reason xf_machine_pause(struct xf_machine *m);
 enum xf_reason xf_machine_resume(struct xf_machine *m);
 /* The guest's work is drained before it returns; NOT_RUNNING unless it is a running copy. */
 enum xf_reason xf_machine_suspend(struct xf_machine *m);
+/* The guest stands still for good, and no call of these returns any more: the process is to end. */
+void xf_machine_end(struct xf_machine *m);
 /* Memory is complete: no longer building. */
 void xf_machine_built(struct xf_machine *m);
 enum xf_copy xf_machine_copy(const struct xf_machine *m);

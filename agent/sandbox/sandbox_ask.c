@@ -108,7 +108,7 @@ int xf_sandbox_ask_main(const char *dir, const struct xf_uuid *uuid, const char 
         fprintf(stderr, "%s: %s\n", dir, strerror(-sock));
         return XF_REASON_UNKNOWN_DOMAIN;
     }
-    rc = xf_sandbox_call(sock, &msg, &answer);
+    rc = xf_sandbox_call(sock, &msg, -1, &answer);
     (void)close(sock);
     if (rc < 0) {
         if (msg.type == XF_SANDBOX_DESTROY && rc == -EPIPE) {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "text.h"
@@ -43,14 +45,32 @@ int xf_sandbox_connect(const char *dir, const struct xf_uuid *uuid, int flags)
     return sock;
 }
 
-int xf_sandbox_call(int sock, const struct xf_sandbox_msg *msg, struct xf_sandbox_msg *ret_reply)
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int xf_sandbox_call(int sock, const struct xf_sandbox_msg *msg, int timeout_ms,
+                    struct xf_sandbox_msg *ret_reply)
 {
     struct xf_sandbox_msg in;
+    int64_t end_ms = now_ms() + timeout_ms;
     int rc = xf_sandbox_send(sock, msg);
 
     while (rc == 0) {
+        struct pollfd p = { .fd = sock, .events = POLLIN };
+        int64_t left_ms = timeout_ms < 0 ? -1 : end_ms - now_ms();
         int fd = -1;
 
+        if (timeout_ms >= 0 && left_ms <= 0) {
+            return -ETIMEDOUT;
+        }
+        if (poll(&p, 1, (int)left_ms) <= 0) {
+            continue;
+        }
         rc = xf_sandbox_receive(sock, &in, &fd);
         if (fd >= 0) {
             (void)close(fd);
@@ -79,11 +99,14 @@ int xf_sandbox_status(const char *dir, const struct xf_uuid *uuid,
         return -errno;
     }
     n = pread(fd, &status, sizeof(status), 0);
-    rc = n == (ssize_t)sizeof(status) && status.magic == XF_SANDBOX_MAGIC &&
-                 status.version == XF_SANDBOX_VERSION && xf_uuid_eq(&status.uuid, uuid) &&
-                 memchr(status.name, '\0', sizeof(status.name)) != NULL && xf_sandbox_locked(fd)
-             ? 0
-             : -ENOENT;
+    if (!xf_sandbox_locked(fd)) {
+        rc = -ENOENT;
+    } else if (n != (ssize_t)sizeof(status) || status.magic != XF_SANDBOX_MAGIC) {
+        rc = -EAGAIN;
+    } else if (status.version != XF_SANDBOX_VERSION || !xf_uuid_eq(&status.uuid, uuid) ||
+               memchr(status.name, '\0', sizeof(status.name)) == NULL) {
+        rc = -ENOENT;
+    }
     (void)close(fd);
     if (rc == 0) {
         *ret_status = status;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,6 +171,17 @@ static void close_others(int restore)
     (void)close_range(restore >= 3 ? (unsigned)restore + 1 : 3, ~0u, 0);
 }
 
+/*
+ * Is whoever started us gone, who alone knows that this domain is coming? Its end of our standard
+ * error is. Somebody at a terminal counts as being there.
+ */
+static bool starter_gone(int starter)
+{
+    struct pollfd p = { .fd = starter, .events = 0 };
+
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLERR) != 0;
+}
+
 /* Waits for the daemon's word and passes it on. */
 static _Noreturn void wait_for_report(int report)
 {
@@ -257,27 +269,50 @@ static enum xf_reason build(struct xf_machine *m, const struct xf_domcfg *cfg,
         (void)snprintf(text, size, "threads: %s", strerror(-rc));
         return XF_REASON_INTERNAL;
     }
-    if (boots) {
-        /* A domain that is started runs; only a restored one waits for leave. */
-        xf_machine_start(m);
-    }
     return XF_REASON_OK;
 }
 
+/*
+ * Becomes the domain's process, which all can see from here on. H11: "no copy here" is said once the
+ * mover, or the agent, is dead; so either our lock stood by then, or its death is seen here.
+ */
+static struct xf_sandbox_status *claim(const struct options *o, const struct xf_domcfg *cfg,
+                                       int starter, int report)
+{
+    struct xf_sandbox_status *status;
+    char text[XF_SANDBOX_TEXT_SIZE];
+    int rc = xf_files_claim(o->dir, &o->uuid, cfg, &status);
+
+    if (rc < 0) {
+        (void)snprintf(text, sizeof(text), "%s: %s", o->dir,
+                       rc == -EEXIST ? "this domain has a process here already" : strerror(-rc));
+        xf_server_report(report, rc == -EEXIST ? XF_REASON_EXISTS : XF_REASON_INTERNAL, text);
+        _exit(1);
+    }
+    if (starter_gone(starter)) {
+        xf_files_remove(o->dir, &o->uuid);
+        _exit(1);
+    }
+    /* A new domain is no copy before it runs; one being restored is from its first page on. */
+    atomic_store(&status->variant, o->restore >= 0 ? XF_VARIANT_INCOMING : XF_VARIANT_PLAIN);
+    atomic_store(&status->copy, o->restore >= 0 ? XF_COPY_PAUSED : XF_COPY_NONE);
+    atomic_store(&status->pid, (uint32_t)getpid());
+    atomic_store(&status->magic, XF_SANDBOX_MAGIC);
+    return status;
+}
+
 static _Noreturn void run_daemon(const struct options *o, const struct xf_domcfg *cfg,
-                                 struct xf_sandbox_status *status, const char *config, size_t size,
-                                 int report)
+                                 const char *config, size_t size, int starter, int report)
 {
     static struct xf_machine machine;
     struct xf_server_options server = {
         .m = &machine, .dir = o->dir, .restore = o->restore, .report = report
     };
+    struct xf_sandbox_status *status = claim(o, cfg, starter, report);
     char text[XF_SANDBOX_TEXT_SIZE] = "";
     enum xf_reason reason;
     int rc = 0;
 
-    atomic_store(&status->pid, (uint32_t)getpid());
-    atomic_store(&status->magic, XF_SANDBOX_MAGIC);
     reason = build(&machine, cfg, status, o->restore < 0, text, sizeof(text));
     if (reason == XF_REASON_OK) {
         rc = xf_files_config(o->dir, &o->uuid, config, size);
@@ -288,32 +323,33 @@ static _Noreturn void run_daemon(const struct options *o, const struct xf_domcfg
         reason = XF_REASON_INTERNAL;
         (void)snprintf(text, sizeof(text), "%s: %s", o->dir, strerror(-rc));
     }
-    if (reason != XF_REASON_OK) {
+    /* An agent that came back has said "no copy" of a domain that did not run yet. */
+    if (reason != XF_REASON_OK || (o->restore < 0 && starter_gone(starter))) {
         xf_files_remove(o->dir, &o->uuid);
         xf_server_report(report, reason, text);
         _exit(1);
     }
+    if (o->restore < 0) {
+        /* A domain that is started runs; only a restored one waits for leave. */
+        xf_machine_start(&machine);
+    }
+    (void)close(starter); /* it reads to the end of this */
     atomic_store(&status->n_pages, machine.n_pages);
     xf_server_run(&server);
 }
 
 static _Noreturn void run(struct options *o, const char *config, size_t size)
 {
-    struct xf_sandbox_status *status;
     struct xf_domcfg cfg;
-    int rc;
+    int starter;
 
     parse_config(o, config, size, &cfg);
     close_others(o->restore);
-    rc = xf_files_claim(o->dir, &o->uuid, &cfg, &status);
-    if (rc < 0) {
-        fail(rc == -EEXIST ? XF_REASON_EXISTS : XF_REASON_INTERNAL, "%s: %s", o->dir,
-             rc == -EEXIST ? "this domain has a process here already" : strerror(-rc));
+    starter = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (starter < 0) {
+        fail(XF_REASON_INTERNAL, "%s", strerror(errno));
     }
-    /* A new domain is no copy before it runs; one being restored is from its first page on. */
-    atomic_store(&status->variant, o->restore >= 0 ? XF_VARIANT_INCOMING : XF_VARIANT_PLAIN);
-    atomic_store(&status->copy, o->restore >= 0 ? XF_COPY_PAUSED : XF_COPY_NONE);
-    run_daemon(o, &cfg, status, config, size, become_daemon());
+    run_daemon(o, &cfg, config, size, starter, become_daemon());
 }
 
 int main(int argc, char *argv[])

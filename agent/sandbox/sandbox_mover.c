@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,16 +104,21 @@ static int sandbox_restore(const char *dir, const struct xf_uuid *uuid, const ch
 
 static int sandbox_cap(const char *dir, const struct xf_uuid *uuid, uint32_t percent)
 {
-    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_CAP, .cookie = 1, .arg = percent }, reply;
-    int sock = xf_sandbox_connect(dir, uuid, 0);
+    struct xf_sandbox_msg msg = { .type = XF_SANDBOX_SLOW, .cookie = 1, .arg = percent }, reply;
+    int sock = xf_sandbox_connect(dir, uuid, SOCK_NONBLOCK);
     int rc;
 
     if (sock < 0) {
         return sock;
     }
-    rc = xf_sandbox_call(sock, &msg, &reply);
+    rc = xf_sandbox_call(sock, &msg, XF_CAP_MS, &reply);
     (void)close(sock);
-    return rc < 0 ? rc : reply.reason == XF_REASON_OK ? 0 : -EINVAL;
+    if (rc < 0) {
+        return rc;
+    }
+    return reply.reason == XF_REASON_OK            ? 0
+           : reply.reason == XF_REASON_NOT_RUNNING ? -ENOENT
+                                                   : -EINVAL;
 }
 
 static int sandbox_pages(const char *dir, const struct xf_uuid *uuid, uint64_t *ret_pages)

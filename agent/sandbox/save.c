@@ -18,7 +18,8 @@
 #include "context.h"
 #include "machine.h"
 
-#define PIPE_SIZE (1 << 20) /* what an unprivileged process may ask for; 256 pages at once */
+#define PIPE_SIZE     (1 << 20) /* what an unprivileged process may ask for; 256 pages at once */
+#define TELL_SLICE_MS 20
 
 /* ---- bytes out ---- */
 
@@ -30,6 +31,29 @@ static bool is_aborted(struct xf_save *save)
     aborted = save->aborted;
     pthread_mutex_unlock(&save->lock);
     return aborted;
+}
+
+/*
+ * The connection does not block, but a client that is busy must not lose what the save tells. 0, or
+ * negative errno: the client is gone. last: it is the end, which is noted before anybody can have
+ * heard of it.
+ */
+static int tell(struct xf_save *save, const struct xf_sandbox_msg *msg, bool last)
+{
+    int rc;
+
+    for (;;) {
+        struct pollfd p = { .fd = save->sock, .events = POLLOUT };
+
+        pthread_mutex_lock(&save->lock);
+        rc = save->aborted ? -EPIPE : xf_sandbox_send(save->sock, msg);
+        save->ended = save->ended || (last && rc != -EAGAIN);
+        pthread_mutex_unlock(&save->lock);
+        if (rc != -EAGAIN) {
+            return rc;
+        }
+        (void)poll(&p, 1, TELL_SLICE_MS); /* to see an abort, too */
+    }
 }
 
 static int wait_writable(int fd)
@@ -161,12 +185,15 @@ static enum xf_verdict ask(struct xf_save *save, uint32_t round, int64_t dirty)
 
     pthread_mutex_lock(&save->lock);
     save->answered = false;
-    if (xf_sandbox_send(save->sock, &msg) == 0) {
-        while (!save->answered && !save->aborted) {
-            pthread_cond_wait(&save->changed, &save->lock);
-        }
-        verdict = save->answered ? save->verdict : XF_VERDICT_ABORT;
+    pthread_mutex_unlock(&save->lock);
+    if (tell(save, &msg, false) < 0) {
+        return verdict;
     }
+    pthread_mutex_lock(&save->lock);
+    while (!save->answered && !save->aborted) {
+        pthread_cond_wait(&save->changed, &save->lock);
+    }
+    verdict = save->answered ? save->verdict : XF_VERDICT_ABORT;
     pthread_mutex_unlock(&save->lock);
     return verdict;
 }
@@ -246,7 +273,7 @@ static int suspend(struct xf_save *save, enum xf_reason *ret_reason)
         return -EBUSY;
     }
     (void)eventfd_write(save->wake, 1);
-    return xf_sandbox_send(save->sock, &msg);
+    return tell(save, &msg, false);
 }
 
 static int put_start(struct xf_save *save)
@@ -307,10 +334,7 @@ static void *save_run(void *arg)
     msg.written = save->total_written;
     /* Its reader sees the end of the stream before the client hears that it is written. */
     (void)close(save->out);
-    pthread_mutex_lock(&save->lock);
-    save->ended = true;
-    pthread_mutex_unlock(&save->lock);
-    (void)xf_sandbox_send(save->sock, &msg);
+    (void)tell(save, &msg, true);
     (void)close(save->sock);
     (void)eventfd_write(save->wake, 1);
     return NULL;

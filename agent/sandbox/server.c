@@ -43,7 +43,9 @@ struct server {
 
     bool saving;
     struct xf_save save;
-    int save_fd; /* connection of the save's client; -1: gone */
+    int save_fd;   /* connection of the save's client; -1: gone */
+    uint32_t cap;  /* percent, by CAP */
+    uint32_t slow; /* percent, by SLOW; 100: none */
 
     bool resume_waits; /* for the end of a save */
     int resume_fd;
@@ -81,6 +83,8 @@ void xf_server_report(int report, enum xf_reason reason, const char *text)
 
 static _Noreturn void leave(const struct server *s)
 {
+    /* H11: who finds no name may take it that nothing of this domain runs here. */
+    xf_machine_end(s->m);
     xf_files_remove(s->dir, &s->m->status->uuid);
     /* Sockets and lock go with the process, after its last thread: then the copy is gone. */
     _exit(0);
@@ -146,11 +150,29 @@ static void reply_stat(const struct server *s, int fd, uint64_t cookie)
 
 /* ---- requests ---- */
 
+static void set_cap(struct server *s, uint32_t cap, uint32_t slow)
+{
+    s->cap = cap;
+    s->slow = slow;
+    atomic_store(&s->m->status->cap_percent, cap < slow ? cap : slow);
+}
+
 static void end_save(struct server *s)
 {
     xf_save_finish(&s->save);
     s->saving = false;
     s->save_fd = -1;
+    set_cap(s, s->cap, 100);
+}
+
+/* A mover that was killed can lift nothing: what it asked for goes with it, and cannot come late. */
+static enum xf_reason slow(struct server *s, uint32_t percent)
+{
+    if (percent < 100 && (!s->saving || s->save_fd < 0)) {
+        return XF_REASON_NOT_RUNNING;
+    }
+    set_cap(s, s->cap, percent);
+    return XF_REASON_OK;
 }
 
 static void start_save(struct server *s, const struct conn *conn, const struct xf_sandbox_msg *msg,
@@ -172,6 +194,9 @@ static void start_save(struct server *s, const struct conn *conn, const struct x
     rc = sock < 0 ? -errno
                   : xf_save_start(&s->save, s->m, fd, sock, s->wake, msg->cookie, msg->arg == 1);
     if (rc < 0) {
+        if (sock < 0) {
+            (void)close(fd); /* or its reader would wait for ever for an end */
+        }
         reply(conn->fd, msg->cookie, XF_REASON_INTERNAL, strerror(-rc));
         return;
     }
@@ -240,8 +265,13 @@ static void serve(struct server *s, struct conn *conn, const struct xf_sandbox_m
         break;
     case XF_SANDBOX_CAP:
         if (msg->arg >= 1 && msg->arg <= 100) {
-            atomic_store(&status->cap_percent, msg->arg);
+            set_cap(s, msg->arg, s->slow);
             reason = XF_REASON_OK;
+        }
+        break;
+    case XF_SANDBOX_SLOW:
+        if (msg->arg >= 1 && msg->arg <= 100) {
+            reason = slow(s, msg->arg);
         }
         break;
     case XF_SANDBOX_REPLY:
@@ -263,6 +293,7 @@ static void drop(struct server *s, unsigned i)
     if (s->saving && s->save_fd == fd) {
         s->save_fd = -1;
         xf_save_abort(&s->save);
+        set_cap(s, s->cap, 100);
     }
     if (s->resume_waits && s->resume_fd == fd) {
         s->resume_waits = false; /* nobody is left who knows whether it is still wanted */
@@ -416,6 +447,7 @@ _Noreturn void xf_server_run(const struct xf_server_options *options)
     s->restore = options->restore;
     s->report = options->report;
     s->save_fd = -1;
+    set_cap(s, 100, 100);
     s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->wake < 0) {
         give_up(s, XF_REASON_INTERNAL, strerror(errno));

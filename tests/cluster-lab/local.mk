@@ -1,6 +1,6 @@
 # What the lab and its suites run on hosts and beside them: built by `make lab-programs', put beside
 # an installed tree by `make install-lab-programs'. Others add theirs:  LAB_TOOLS += tests/NAME
-LAB_TOOLS += tests/judge tests/peer
+LAB_TOOLS += tests/bench/tlscopy tests/judge tests/peer
 EXTRA_PROGRAMS += tests/judge tests/peer
 
 tests_judge_SOURCES = tests/judge.c tests/judge.h tests/judge_net.c tests/judge_disk.c

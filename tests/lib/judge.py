@@ -58,11 +58,12 @@ class Judge:
         return [(e["from"], e["ms"]) for e in list(self.events)
                 if e["event"] == "gap" and e["to"] >= since]
 
-    def answered(self):
-        """An answer came within the last half second or so."""
-        before = self.summary()
-        time.sleep(0.3)
-        return self.summary()["answers"] > 0 and before is not None
+    def longest_since(self, since):
+        """Longest silence in ms that ended after a monotonic time; those below gap_ms count only
+        where the instance changed."""
+        changes = [e["gap_ms"] for e in list(self.events)
+                   if e["event"] == "instance" and e["was"] and e["t"] >= since]
+        return max([ms for _start, ms in self.gaps(since)] + changes, default=0.0)
 
     def wait_answers(self, limit_s):
         """Waits until the domain answers; False after the limit."""

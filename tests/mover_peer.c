@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a mover does about a peer that knows the key and yet breaks the rules, and what a channel
+ * does when it is stopped in the middle of a batch. The peer is played here, with the mover's own
+ * channel; the mover is tests/mover_fake.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "mover/channel.h"
+#include "moverstage.h"
+#include "text.h"
+
+static struct moverstage *stage;
+
+/* ---- a peer ---- */
+
+struct peer {
+    struct xf_channel_config config;
+    int listen_fd;
+    struct xf_channel *ch;
+    char identity[96];
+};
+
+static void open_peer(struct peer *p)
+{
+    char uuid[XF_UUID_TEXT_SIZE];
+
+    /* As docs/data-path.md says: UUID:EPOCH@SOURCE/BOOT. */
+    xf_uuid_text(&stage->first.params.uuid, uuid);
+    snprintf(p->identity, sizeof(p->identity), "%s:%u@%u/%016llx", uuid,
+             stage->first.params.id.epoch, stage->first.params.id.src.id,
+             (unsigned long long)stage->first.params.id.boot.v);
+    p->config = (struct xf_channel_config){
+        .address = "127.0.0.1",
+        .identity = p->identity,
+        .psk = stage->first.params.psk,
+        .psk_size = sizeof(stage->first.params.psk),
+        .stop_fd = eventfd(0, EFD_CLOEXEC),
+    };
+}
+
+static void listen_peer(struct peer *p)
+{
+    open_peer(p);
+    STAGE_CHECK(xf_channel_listen(&p->config, &p->listen_fd, &stage->first.params.port) == 0);
+}
+
+static bool accept_peer(struct peer *p)
+{
+    int rc = xf_channel_accept(&p->config, p->listen_fd, STAGE_WAIT_MS, &p->ch);
+
+    close(p->listen_fd);
+    return rc == 0;
+}
+
+static void close_peer(struct peer *p)
+{
+    xf_channel_free(p->ch);
+    close(p->config.stop_fd);
+}
+
+static bool say(struct peer *p, enum xf_data_kind kind, const void *body, size_t size)
+{
+    uint8_t buf[64];
+    struct xf_put put = { .buf = buf, .size = sizeof(buf) };
+
+    xf_data_put_frame(&put, kind, (uint32_t)size);
+    xf_put_bytes(&put, body, size);
+    return !put.failed && xf_channel_send(p->ch, buf, put.len) == 0 && xf_channel_flush(p->ch) == 0;
+}
+
+/* D's side of the greeting. */
+static bool greet_source(struct peer *p)
+{
+    struct xf_data_hello hello;
+    struct xf_data_frame frame;
+    uint8_t head[XF_DATA_HEAD_SIZE];
+    uint8_t body[64];
+
+    return xf_channel_recv(p->ch, head, sizeof(head)) == 0 &&
+           xf_data_get_frame(head, &frame) == 0 && frame.size <= sizeof(body) &&
+           xf_channel_recv(p->ch, body, frame.size) == 0 &&
+           xf_data_get_hello(body, frame.size, &hello) == 0 &&
+           say(p, XF_DATA_HELLO, body, frame.size);
+}
+
+/* ---- stories ---- */
+
+static void built_is_malformed_before_the_end_was_sent(void)
+{
+    struct peer p = { .ch = NULL };
+
+    listen_peer(&p);
+    stage->s.fault = "slow-rounds";
+    moverstage_start_source();
+    if (accept_peer(&p)) {
+        STAGE_CHECK(greet_source(&p));
+        STAGE_CHECK(say(&p, XF_DATA_BUILT, "", 0));
+        STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_STREAM));
+        STAGE_CHECK(moverlib_end(&stage->s, 3000));
+        close_peer(&p);
+    }
+    STAGE_CHECK(p.ch != NULL);
+    STAGE_CHECK(!moverstage_exists(stage->dir_s, "suspended"));
+}
+
+static void more_pages_than_the_domain_has_are_refused(void)
+{
+    struct xf_data_hello hello = { .version_min = XF_DATA_MIN,
+                                   .version_max = XF_DATA_MAX,
+                                   .pages = STAGE_PAGES + 1 };
+    uint8_t body[16];
+    struct xf_put put = { .buf = body, .size = sizeof(body) };
+    struct peer p = { .ch = NULL };
+
+    moverstage_start_dest();
+    open_peer(&p);
+    p.config.port = stage->first.params.port;
+    xf_data_put_hello(&put, &hello);
+    STAGE_CHECK(xf_channel_connect(&p.config, &p.ch) == 0);
+    if (p.ch != NULL) {
+        STAGE_CHECK(say(&p, XF_DATA_HELLO, body, put.len));
+        STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CONFIG));
+        STAGE_CHECK(moverlib_end(&stage->d, 3000));
+        close_peer(&p);
+    }
+}
+
+/* ---- a channel that is stopped in the middle ---- */
+
+#define PIECE_SIZE (200u << 10)
+#define LAST_WORDS "last words"
+
+static void *accept_main(void *arg)
+{
+    return accept_peer(arg) ? arg : NULL;
+}
+
+/* Piece number n, whole; each word says where it belongs. */
+static void fill_piece(uint32_t *piece, uint32_t n)
+{
+    for (uint32_t i = 0; i < PIECE_SIZE / 4; i++) {
+        piece[i] = n * (PIECE_SIZE / 4) + i;
+    }
+}
+
+/* Sends until stopped; how many pieces were taken. */
+static uint32_t send_until_stopped(struct xf_channel *ch, uint32_t *piece)
+{
+    uint32_t n = 0;
+    int rc;
+
+    do {
+        fill_piece(piece, n);
+        rc = xf_channel_send(ch, piece, PIECE_SIZE);
+        /* Also the one behind which it was stopped is taken. */
+        n++;
+    } while (rc == 0 && n < 1000);
+    STAGE_CHECK(rc == -ECANCELED);
+    return n;
+}
+
+static void *stop_main(void *arg)
+{
+    struct peer *p = arg;
+    uint64_t sent = 0;
+    uint64_t one = 1;
+
+    /* Nobody reads: once nothing moves any more the sender stands in the middle of a batch. */
+    for (uint64_t now = 1; now != sent;) {
+        sent = now;
+        usleep(50000);
+        now = xf_channel_sent(p->ch);
+    }
+    STAGE_CHECK(write(p->config.stop_fd, &one, sizeof(one)) == sizeof(one));
+    return NULL;
+}
+
+struct farewell {
+    struct peer *p;
+    bool sent;
+};
+
+static void *farewell_main(void *arg)
+{
+    struct farewell *f = arg;
+
+    xf_channel_farewell(f->p->ch, 2000);
+    f->sent = xf_channel_send(f->p->ch, LAST_WORDS, sizeof(LAST_WORDS)) == 0 &&
+              xf_channel_flush(f->p->ch) == 0;
+    return NULL;
+}
+
+/* Whole pieces in order, then the last words: nothing twice, nothing cut. */
+static void check_received(struct peer *d, uint32_t n, uint32_t *piece, uint32_t *want)
+{
+    char words[sizeof(LAST_WORDS)] = "";
+
+    for (uint32_t i = 0; i < n; i++) {
+        fill_piece(want, i);
+        if (xf_channel_recv(d->ch, piece, PIECE_SIZE) != 0 ||
+            memcmp(piece, want, PIECE_SIZE) != 0) {
+            STAGE_CHECK(!"every piece arrives once and whole");
+            return;
+        }
+    }
+    STAGE_CHECK(xf_channel_recv(d->ch, words, sizeof(words)) == 0);
+    STAGE_CHECK(memcmp(words, LAST_WORDS, sizeof(words)) == 0);
+}
+
+static void a_stopped_channel_goes_on_where_it_was(void)
+{
+    uint32_t *piece = malloc(PIECE_SIZE), *want = malloc(PIECE_SIZE);
+    struct peer s = { .ch = NULL }, d = { .ch = NULL };
+    struct farewell farewell = { .p = &s };
+    pthread_t thread;
+    uint32_t n;
+
+    listen_peer(&d);
+    open_peer(&s);
+    s.config.port = stage->first.params.port;
+    pthread_create(&thread, NULL, accept_main, &d);
+    STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
+    pthread_join(thread, NULL);
+    if (s.ch == NULL || d.ch == NULL || piece == NULL || want == NULL) {
+        STAGE_CHECK(!"two channels and room for two pieces");
+        return;
+    }
+    pthread_create(&thread, NULL, stop_main, &s);
+    n = send_until_stopped(s.ch, piece);
+    pthread_join(thread, NULL);
+    pthread_create(&thread, NULL, farewell_main, &farewell);
+    check_received(&d, n, piece, want);
+    pthread_join(thread, NULL);
+    STAGE_CHECK(farewell.sent);
+    close_peer(&s);
+    close_peer(&d);
+    free(piece);
+    free(want);
+}
+
+static void last_words_to_one_who_does_not_listen_end_in_time(void)
+{
+    uint32_t *piece = malloc(PIECE_SIZE);
+    struct peer s = { .ch = NULL }, d = { .ch = NULL };
+    uint64_t before;
+    pthread_t thread;
+
+    listen_peer(&d);
+    open_peer(&s);
+    s.config.port = stage->first.params.port;
+    pthread_create(&thread, NULL, accept_main, &d);
+    STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
+    pthread_join(thread, NULL);
+    if (s.ch == NULL || d.ch == NULL || piece == NULL) {
+        STAGE_CHECK(!"two channels and room for a piece");
+        return;
+    }
+    pthread_create(&thread, NULL, stop_main, &s);
+    send_until_stopped(s.ch, piece);
+    pthread_join(thread, NULL);
+    before = moverlib_now_ms();
+    xf_channel_farewell(s.ch, 200);
+    STAGE_CHECK(xf_channel_send(s.ch, LAST_WORDS, sizeof(LAST_WORDS)) == -ETIMEDOUT ||
+                xf_channel_flush(s.ch) == -ETIMEDOUT);
+    STAGE_CHECK(moverlib_now_ms() - before < 500);
+    close_peer(&s);
+    close_peer(&d);
+    free(piece);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} stories[] = {
+    { "built_is_malformed_before_the_end_was_sent", built_is_malformed_before_the_end_was_sent },
+    { "more_pages_than_the_domain_has_are_refused", more_pages_than_the_domain_has_are_refused },
+    { "a_stopped_channel_goes_on_where_it_was", a_stopped_channel_goes_on_where_it_was },
+    { "last_words_to_one_who_does_not_listen_end_in_time",
+      last_words_to_one_who_does_not_listen_end_in_time },
+};
+#define N_STORIES (sizeof(stories) / sizeof(stories[0]))
+
+int main(int argc, char **argv)
+{
+    bool any_failed = false;
+
+    (void)argc;
+    stage = moverstage();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!moverlib_own_network()) {
+        printf("1..0 # SKIP no network namespace of our own: %s\n", strerror(errno));
+        return 0;
+    }
+    if (!moverstage_open(argv[0])) {
+        perror("mover_peer");
+        return 99;
+    }
+    printf("1..%zu\n", N_STORIES);
+    for (size_t i = 0; i < N_STORIES; i++) {
+        stage->failed = false;
+        moverstage_reset();
+        stories[i].run();
+        printf("%s %zu - %s\n", stage->failed ? "not ok" : "ok", i + 1, stories[i].name);
+        any_failed = any_failed || stage->failed;
+    }
+    moverstage_close();
+    return any_failed ? 1 : 0;
+}
