@@ -7,11 +7,14 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "mover/channel.h"
@@ -247,6 +250,36 @@ static void a_stopped_channel_goes_on_where_it_was(void)
     free(want);
 }
 
+/* At 400 KiB/s a record may leave every 40 ms; a byte every 2.4 us. */
+static void a_rate_limit_sends_no_crumbs(void)
+{
+    struct peer s = { .ch = NULL }, d = { .ch = NULL };
+    uint8_t *bytes = calloc(1, 100u << 10);
+    struct tcp_info before, after;
+    socklen_t size = sizeof(before);
+    pthread_t thread;
+
+    listen_peer(&d);
+    open_peer(&s);
+    s.config.port = stage->first.params.port;
+    s.config.rate_kibps = 400;
+    pthread_create(&thread, NULL, accept_main, &d);
+    STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
+    pthread_join(thread, NULL);
+    if (s.ch == NULL || d.ch == NULL || bytes == NULL) {
+        STAGE_CHECK(!"two channels and something to send");
+        return;
+    }
+    STAGE_CHECK(getsockopt(xf_channel_fd(s.ch), IPPROTO_TCP, TCP_INFO, &before, &size) == 0);
+    STAGE_CHECK(xf_channel_send(s.ch, bytes, 100u << 10) == 0 && xf_channel_flush(s.ch) == 0);
+    size = sizeof(after);
+    STAGE_CHECK(getsockopt(xf_channel_fd(s.ch), IPPROTO_TCP, TCP_INFO, &after, &size) == 0);
+    STAGE_CHECK(after.tcpi_data_segs_out - before.tcpi_data_segs_out <= 20);
+    close_peer(&s);
+    close_peer(&d);
+    free(bytes);
+}
+
 static void last_words_to_one_who_does_not_listen_end_in_time(void)
 {
     uint32_t *piece = malloc(PIECE_SIZE);
@@ -284,6 +317,7 @@ static const struct {
     { "built_is_malformed_before_the_end_was_sent", built_is_malformed_before_the_end_was_sent },
     { "more_pages_than_the_domain_has_are_refused", more_pages_than_the_domain_has_are_refused },
     { "a_stopped_channel_goes_on_where_it_was", a_stopped_channel_goes_on_where_it_was },
+    { "a_rate_limit_sends_no_crumbs", a_rate_limit_sends_no_crumbs },
     { "last_words_to_one_who_does_not_listen_end_in_time",
       last_words_to_one_who_does_not_listen_end_in_time },
 };

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -402,6 +404,7 @@ static void a_client_that_is_slow_to_read_loses_nothing(void **state)
 {
     struct xf_sandbox_msg stat = { .type = XF_SANDBOX_STAT, .cookie = 9 };
     struct xf_sandbox_msg save = { .type = XF_SANDBOX_SAVE, .cookie = 1, .arg = 1 }, in;
+    const struct timeval patience = { .tv_sec = 5 };
     int sock, image = open("/dev/null", O_WRONLY | O_CLOEXEC), fd;
     bool suspended = false, replied = false;
 
@@ -410,6 +413,7 @@ static void a_client_that_is_slow_to_read_loses_nothing(void **state)
     assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
     sock = xf_sandbox_connect(bed.a.dir, &bed.uuid, 0);
     assert_true(sock >= 0 && image >= 0);
+    assert_int_equal(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     for (unsigned i = 0; i < 600; i++) { /* more than any queue holds; the rest of these is lost */
         assert_int_equal(xf_sandbox_send(sock, &stat), 0);
     }
