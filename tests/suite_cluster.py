@@ -196,6 +196,37 @@ def agents_come_and_go(suite, lab):
         watcher.stop()
 
 
+def a_second_copy_is_seen(suite, lab):
+    """The judge itself on trial: a copy is started behind the agents' backs, on the same disk."""
+    guests.create(lab, "twin", "n1", memory_mib=32, workload="pattern=idle")
+    facts = lab.domains["twin"]
+    watcher = judge.Judge(lab, "twin")
+    try:
+        suite.check("the first copy answers", watcher.wait_answers(10))
+        lab.exec("n3", "mkdir", "-p", "/run/behind")
+        lab.exec("n3", f"{build.PREFIX}/libexec/xenferry/xenferry-sandbox", "--dir=/run/behind",
+                 "--name=twin", f"--uuid={facts['uuid']}", f"--config={facts['config']}")
+        suite.check("a second copy is found in the hosts' process lists",
+                    guests.holders(lab, "twin") == {"n1": 1, "n3": 1}, guests.holders(lab, "twin"))
+        # Both hear the client only where the switch does not know where the MAC is.
+        lab.isolate("n1")
+        xflab.run("ip", "netns", "exec", lab.netns("switch"), "bridge", "fdb", "del", facts["mac"],
+                  "dev", "n1", "master")
+        time.sleep(1)
+        seen = watcher.summary()
+        suite.check("a second copy is seen on the network", seen["back"] > 0, seen)
+        clean, findings, _disk = judge.disk(facts["disk"])
+        suite.check("a second copy is seen on the disk", not clean and findings, findings[:2])
+    finally:
+        watcher.stop()
+        for process in lab.sandboxes("n3"):
+            if "--dir=/run/behind" in process.cmdline():
+                process.signal(9)
+        lab.heal()
+        lab.wait_online(lab.hosts)
+        lab.xenferry("n1", "destroy", "twin", check=False)
+
+
 def side_by_side(suite, lab):
     """A second lab, half killed, brought up again, taken down: the first one does not notice."""
     first = lab.online("n1")
@@ -242,7 +273,7 @@ def run(suite, _options):
     with labs.lab_of(suite, "cluster") as lab:
         suite.check("three agents see each other", lab.online("n1") == lab.hosts, lab.online("n1"))
         for part in (basic_moves, load_moves, kept_moves, cluster_refusals.refusals, agents_come_and_go,
-                     power_cut_in_a_move, side_by_side):
+                     power_cut_in_a_move, a_second_copy_is_seen, side_by_side):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             labs.heal_all(lab)
             suite.guard(f"after {part.__name__} all agents are back", lab.wait_online, lab.hosts)

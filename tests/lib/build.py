@@ -74,7 +74,10 @@ def make(kind, *targets, say=lambda text: None, env=None, limit_s=1200):
     say(f"make {' '.join(targets)} ({kind})")
     with open(path + ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        step(["make", "-j2", *targets], path, log, env, limit_s)
+        variables = [target for target in targets if "=" in target]
+        for target in targets:
+            if "=" not in target:  # one after the other: "all" and "check" would build the same files
+                step(["make", "-j2", target, *variables], path, log, env, limit_s)
     return path
 
 
