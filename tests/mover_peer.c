@@ -211,7 +211,7 @@ static void check_received(struct peer *d, uint32_t n, uint32_t *piece, uint32_t
         fill_piece(want, i);
         if (xf_channel_recv(d->ch, piece, PIECE_SIZE) != 0 ||
             memcmp(piece, want, PIECE_SIZE) != 0) {
-            STAGE_CHECK(!"every piece arrives once and whole");
+            moverstage_check(false, __FILE__, __LINE__, "every piece arrives once and whole");
             return;
         }
     }
@@ -234,7 +234,7 @@ static void a_stopped_channel_goes_on_where_it_was(void)
     STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
     pthread_join(thread, NULL);
     if (s.ch == NULL || d.ch == NULL || piece == NULL || want == NULL) {
-        STAGE_CHECK(!"two channels and room for two pieces");
+        moverstage_check(false, __FILE__, __LINE__, "two channels and room for two pieces");
         return;
     }
     pthread_create(&thread, NULL, stop_main, &s);
@@ -267,7 +267,7 @@ static void a_rate_limit_sends_no_crumbs(void)
     STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
     pthread_join(thread, NULL);
     if (s.ch == NULL || d.ch == NULL || bytes == NULL) {
-        STAGE_CHECK(!"two channels and something to send");
+        moverstage_check(false, __FILE__, __LINE__, "two channels and something to send");
         return;
     }
     STAGE_CHECK(getsockopt(xf_channel_fd(s.ch), IPPROTO_TCP, TCP_INFO, &before, &size) == 0);
@@ -294,7 +294,7 @@ static void last_words_to_one_who_does_not_listen_end_in_time(void)
     STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
     pthread_join(thread, NULL);
     if (s.ch == NULL || d.ch == NULL || piece == NULL) {
-        STAGE_CHECK(!"two channels and room for a piece");
+        moverstage_check(false, __FILE__, __LINE__, "two channels and room for a piece");
         return;
     }
     pthread_create(&thread, NULL, stop_main, &s);
