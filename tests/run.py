@@ -6,6 +6,7 @@
   campaign   moves with one fault each, judged from outside (--moves N, --seed S)
   soak       one domain to and fro; the agents must not grow (--moves N)
   bench      throughput and pauses
+  explore    every interleaving of the protocol, further than make check goes
   fuzz       every fuzz target for five minutes (--seconds N)
   distcheck  make distcheck
 """
@@ -34,6 +35,7 @@ SUITES = {
     "campaign": (suite_campaign.run, 200, 40),
     "soak": (suite_soak.run, 500, 60),
     "bench": (suite_bench.run, None, None),
+    "explore": (suite_source.run_explore, None, None),
     "fuzz": (suite_source.run_fuzz, None, None),
     "distcheck": (suite_source.run_distcheck, None, None),
 }

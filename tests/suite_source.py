@@ -73,6 +73,29 @@ def run_unit(suite, _options):
         suite.check("clang -Werror builds everything", False, error)
 
 
+# Nodes, faults, options: further than `make check` goes, one to a few minutes each.
+FAR = (("2", "5"), ("2", "3", "--from-idle"), ("3", "3", "--only", "timeout,node,crash"),
+       ("3", "3", "--only", "partition,fence"), ("4", "2", "--only", "node,crash,timeout"))
+
+
+def run_explore(suite, _options):
+    """The explorer with bounds that a minute does not allow, and a longer storm."""
+    path = build.make("plain", "all", say=suite.say)
+    build.make("plain", "tests/explore", "tests/storm", say=suite.say)
+    worlds = 0
+    for bounds in FAR:
+        done = subprocess.run([os.path.join(path, "tests/explore"), *bounds, "--max", "60000000"],
+                              capture_output=True, text=True, check=False, timeout=1200)
+        found = re.search(r"^# worlds (\d+)", done.stdout, re.M)
+        worlds += int(found[1]) if found else 0
+        suite.check(f"explore {' '.join(bounds)}: no bad path, {found[1] if found else 0} worlds",
+                    done.returncode == 0, done.stdout[-2000:])
+    done = subprocess.run([os.path.join(path, "tests/storm"), "--runs", "50000", "--seed", "100000"],
+                          capture_output=True, text=True, check=False, timeout=1200)
+    suite.check("50000 runs of the storm come to rest", done.returncode == 0, done.stdout[-2000:])
+    suite.figure("worlds", worlds)
+
+
 def fuzz_targets(path):
     """Built targets of a folder: programs that begin with fuzz_."""
     return sorted(name for name in glob.glob(os.path.join(path, "tests", "fuzz_*"))
