@@ -434,7 +434,13 @@ void xf_sandbox_domain_ask(struct xf_hyper *hyper, uint64_t cookie, const struct
         return;
     }
     /* H12: from here on one packet there and one back; slot, socket and buffer are at hand. */
-    if (i < 0 || d->sock < 0 || xf_sandbox_send(d->sock, &msg) < 0) {
+    if (i >= 0 && d->sock >= 0 && xf_sandbox_send(d->sock, &msg) < 0) {
+        /* It was closed there, for want of room, say; a process that lives takes another. */
+        disconnect(d);
+        connect_domain(d);
+        i = d->sock >= 0 && xf_sandbox_send(d->sock, &msg) == 0 ? i : -1;
+    }
+    if (i < 0 || d->sock < 0) {
         xf_sandbox_answer_late(hyper, cookie, XF_REASON_HYPERVISOR,
                                "the domain's process does not take requests");
         return;

@@ -14,29 +14,31 @@
 #include "bytes.h"
 #include "stream.h"
 
-#define XF_DATA_MAGIC      0x31444658u /* "XFD1" */
-#define XF_DATA_MIN        1u          /* versions of this format that we speak */
-#define XF_DATA_MAX        1u
+#define XF_DATA_MAGIC     0x31444658u /* "XFD1" */
+#define XF_DATA_MIN       1u          /* versions of this format that we speak */
+#define XF_DATA_MAX       1u
 
 /* A chunk of this many raw pages with its entries and header just fits 16 full TLS records. */
-#define XF_PAGE_CHUNK_MAX  63u
+#define XF_PAGE_CHUNK_MAX 63u
 /* 4 TiB of guest. Bounds the table that a peer can make us map. */
-#define XF_PAGES_MAX       (1ull << 30)
+#define XF_PAGES_MAX      (1ull << 30)
 
 #define XF_DATA_HEAD_SIZE 8u
 #define XF_DATA_SIZE_MAX  (512u << 10) /* body of one frame */
 #define XF_DATA_TEXT_MAX  200u
-#define XF_DIGEST_SIZE     16u
+#define XF_DIGEST_SIZE    16u
 
 /* X(symbol, number). S: source, D: destination. */
-#define XF_DATA_FRAMES(X)                                                                               \
-    X(HELLO, 1)  /* S, then D: magic, versions, pages */                                           \
-    X(STREAM, 2) /* S: bytes of the save stream as they are */                                     \
-    X(PAGES, 3)  /* S: count, entries, content */                                                  \
-    X(END, 4)    /* S: digest, totals, the last bytes of the stream (H3) */                        \
-    X(BUILT, 5)  /* D: digest equal and domain built */                                            \
-    X(FAILED, 6) /* either: reason, text */                                                        \
-    X(ALIVE, 7)  /* either: nothing to say, but here */
+#define XF_DATA_FRAMES(X)                                                                          \
+    X(HELLO, 1)     /* S, then D: magic, versions, pages */                                        \
+    X(STREAM, 2)    /* S: bytes of the save stream as they are */                                  \
+    X(PAGES, 3)     /* S: count, entries, content */                                               \
+    X(END, 4)       /* S: digest, totals, the last bytes of the stream (H3) */                     \
+    X(BUILT, 5)     /* D: digest equal and domain built */                                         \
+    X(FAILED, 6)    /* either: reason, text */                                                     \
+    X(ALIVE, 7)     /* either: nothing to say, but here */                                         \
+    X(MARK, 8)      /* S: say when everything before this has arrived */                           \
+    X(CAUGHT_UP, 9) /* D: it has */
 
 enum xf_data_kind {
 #define X(sym, number) XF_DATA_##sym = (number),

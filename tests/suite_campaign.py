@@ -4,8 +4,8 @@
 Everything random about move number i comes from Random("SEED/i"), so a campaign with the same seed
 asks for the same moves, faults and delays; `--moves N --seed S` replays it.
 
-The last hand-shake takes a few milliseconds, too few to be met by chance often. So four moves in ten
-are stopped at one of its steps, by holding the agents still in turn, before the fault strikes.
+The last hand-shake takes a few milliseconds, too few to be met by chance often. So four moves in
+ten are stopped at one of its steps, by holding the agents still in turn, before the fault strikes.
 """
 import contextlib
 import random

@@ -272,8 +272,8 @@ def scripts(suite):
 def run(suite, _options):
     with labs.lab_of(suite, "cluster") as lab:
         suite.check("three agents see each other", lab.online("n1") == lab.hosts, lab.online("n1"))
-        for part in (basic_moves, load_moves, kept_moves, cluster_refusals.refusals, agents_come_and_go,
-                     power_cut_in_a_move, a_second_copy_is_seen, side_by_side):
+        for part in (basic_moves, load_moves, kept_moves, cluster_refusals.refusals,
+                     agents_come_and_go, power_cut_in_a_move, a_second_copy_is_seen, side_by_side):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             labs.heal_all(lab)
             suite.guard(f"after {part.__name__} all agents are back", lab.wait_online, lab.hosts)

@@ -12,8 +12,8 @@ import procs
 WARM_UP = 20  # moves until the heap has its size
 HISTORY = "history-max = 10\n"  # reports kept in memory: full before the first look
 ANNOUNCED_S = 15  # sockets for announcements stay for some seconds after a move
-# What an agent's heap may grow by over hundreds of moves: fragmentation, no leak. A leak of 1 KiB in
-# each of 500 moves would exceed it.
+# What an agent's heap may grow by over hundreds of moves: fragmentation, no leak. A leak of 1 KiB
+# in each of 500 moves would exceed it.
 RSS_GROWTH_MAX_KIB = 256
 
 

@@ -6,7 +6,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "feed.h"
 #include "hash.h"
@@ -27,6 +29,8 @@ static_assert(XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8u * XF_PAGE_CHUNK_
               "a record's head fits");
 
 struct xf_decoder {
+    int wake_fd; /* for whoever answers marks */
+    _Atomic bool marked;
     struct xf_job *job;
     struct xf_channel *ch;
     struct xf_feed feed;
@@ -52,7 +56,7 @@ static void use_body(struct xf_decoder *dec, unsigned at)
 }
 
 struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
-                                  uint64_t pages)
+                                  uint64_t pages, int wake_fd)
 {
     struct xf_decoder *dec = calloc(1, sizeof(*dec));
 
@@ -62,6 +66,7 @@ struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel
     dec->job = job;
     dec->ch = channel;
     dec->feed = (struct xf_feed){ .job = job, .fd = pipe_fd };
+    dec->wake_fd = wake_fd;
     dec->pages = pages;
     dec->known = xf_hash_table_new(pages);
     dec->digest = xf_digest_new();
@@ -272,8 +277,13 @@ static int decode_frame(struct xf_decoder *dec, const struct xf_data_frame *fram
         break;
     case XF_DATA_ALIVE:
         break;
+    case XF_DATA_MARK:
+        dec->marked = true;
+        (void)eventfd_write(dec->wake_fd, 1);
+        break;
     case XF_DATA_HELLO:
     case XF_DATA_BUILT:
+    case XF_DATA_CAUGHT_UP:
         rc = malformed(dec, "a frame that has no place here");
         break;
     }
@@ -316,4 +326,9 @@ uint64_t xf_decoder_bytes_stream(const struct xf_decoder *dec)
 uint64_t xf_decoder_bytes_wire(const struct xf_decoder *dec)
 {
     return dec->bytes_wire;
+}
+
+bool xf_decoder_take_mark(struct xf_decoder *dec)
+{
+    return atomic_exchange(&dec->marked, false);
 }

@@ -159,7 +159,7 @@ static int greet(struct dest *d)
                     (unsigned long long)hello.pages, (unsigned long long)d->pages);
         return -EINVAL;
     }
-    d->dec = xf_decoder_new(d->job, d->ch, d->pipe_wr, hello.pages);
+    d->dec = xf_decoder_new(d->job, d->ch, d->pipe_wr, hello.pages, d->wake_fd);
     if (!d->dec) {
         xf_job_fail(d->job, XF_REASON_NO_MEMORY, "no memory for the mover's tables");
         return -ENOMEM;
@@ -324,7 +324,16 @@ int xf_dest_run(struct xf_job *job)
         if (p[0].revents) {
             xf_job_hear(job);
         }
+        if (p[2].revents) {
+            uint64_t n;
+
+            (void)eventfd_read(d->wake_fd, &n);
+        }
         watch(d);
+        if (d->connected && d->dec && !d->built && !xf_job_stopped(job) &&
+            xf_decoder_take_mark(d->dec)) {
+            (void)send_frame(d, XF_DATA_CAUGHT_UP, "", 0);
+        }
         /* Not to a peer that was never greeted: to it the next frame is the reason. */
         if (d->connected && !d->built && !xf_job_stopped(job) &&
             xf_mono_us() - alive_us >= XF_ALIVE_MS * 1000u) {

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,7 +44,9 @@ struct xf_encoder {
     uint8_t tail[TAIL_MAX];
     size_t tail_size;
     bool in_tail;
-    bool idle; /* behind job->lock */
+    int ask_fd;     /* somebody wants a MARK sent */
+    bool idle;      /* behind job->lock */
+    bool caught_up; /* behind job->lock: the last MARK was answered */
     _Atomic uint64_t n_sent;
     _Atomic uint64_t n_zero;
     _Atomic uint64_t n_same;
@@ -62,10 +65,11 @@ struct xf_encoder *xf_encoder_new(struct xf_job *job, struct xf_channel *channel
     enc->ch = channel;
     enc->fd = pipe_fd;
     enc->pages = pages;
+    enc->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enc->known = xf_hash_table_new(pages);
     enc->digest = xf_digest_new();
     enc->chunk = aligned_alloc(XF_PAGE_SIZE, HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE);
-    if (!enc->known || !enc->digest || !enc->chunk) {
+    if (enc->ask_fd < 0 || !enc->known || !enc->digest || !enc->chunk) {
         xf_encoder_free(enc);
         return NULL;
     }
@@ -81,6 +85,9 @@ void xf_encoder_free(struct xf_encoder *enc)
         xf_hash_table_free(enc->known, enc->pages);
         xf_digest_free(enc->digest);
         free(enc->chunk);
+        if (enc->ask_fd >= 0) {
+            close(enc->ask_fd);
+        }
         free(enc);
     }
 }
@@ -141,6 +148,37 @@ static void set_idle(struct xf_encoder *enc, bool idle)
     pthread_mutex_unlock(&enc->job->lock);
 }
 
+void xf_encoder_caught_up(struct xf_encoder *enc)
+{
+    pthread_mutex_lock(&enc->job->lock);
+    enc->caught_up = true;
+    pthread_cond_broadcast(&enc->job->changed);
+    pthread_mutex_unlock(&enc->job->lock);
+}
+
+bool xf_encoder_wait_arrived(struct xf_encoder *enc, uint32_t limit_ms)
+{
+    uint64_t one = 1;
+    uint64_t end_us = xf_mono_us() + limit_ms * 1000ull;
+    struct timespec end = { .tv_sec = (time_t)(end_us / 1000000u),
+                            .tv_nsec = (long)(end_us % 1000000u) * 1000 };
+    bool stopped;
+
+    pthread_mutex_lock(&enc->job->lock);
+    enc->caught_up = false;
+    pthread_mutex_unlock(&enc->job->lock);
+    if (write(enc->ask_fd, &one, sizeof(one)) < 0) {
+        return !xf_job_stopped(enc->job);
+    }
+    pthread_mutex_lock(&enc->job->lock);
+    while (!enc->caught_up && !enc->job->stopped &&
+           pthread_cond_timedwait(&enc->job->changed, &enc->job->lock, &end) == 0) {
+    }
+    stopped = enc->job->stopped;
+    pthread_mutex_unlock(&enc->job->lock);
+    return !stopped;
+}
+
 bool xf_encoder_wait_idle(struct xf_encoder *enc)
 {
     bool stopped = false;
@@ -169,6 +207,22 @@ bool xf_encoder_wait_idle(struct xf_encoder *enc)
     return !stopped;
 }
 
+/* 1: the pipe has something, or has ended; 0: a MARK or a sign of life is due; or -ECANCELED. */
+static int wait_work(struct xf_encoder *enc)
+{
+    struct pollfd p[3] = { { .fd = enc->fd, .events = POLLIN },
+                           { .fd = enc->job->stop_fd, .events = POLLIN },
+                           { .fd = enc->ask_fd, .events = POLLIN } };
+
+    if (poll(p, 3, XF_ALIVE_MS) < 0 && errno != EINTR) {
+        return -ECANCELED;
+    }
+    if (p[1].revents) {
+        return -ECANCELED;
+    }
+    return p[0].revents ? 1 : 0;
+}
+
 /* The pipe is empty: nothing may lie about here meanwhile. */
 static int wait_input(struct xf_encoder *enc)
 {
@@ -179,10 +233,14 @@ static int wait_input(struct xf_encoder *enc)
     }
     set_idle(enc, true);
     xf_job_phase(enc->job, XF_PHASE_PRODUCER);
-    while ((rc = xf_wait_fd(enc->fd, POLLIN, enc->job->stop_fd, XF_ALIVE_MS)) == 0) {
+    while ((rc = wait_work(enc)) == 0) {
         uint64_t moved = atomic_load_explicit(&enc->job->progress_us, memory_order_relaxed);
+        uint64_t asked;
 
-        rc = xf_encoder_send_alive(enc);
+        rc = send_frame(enc,
+                        read(enc->ask_fd, &asked, sizeof(asked)) > 0 ? XF_DATA_MARK : XF_DATA_ALIVE,
+                        "", 0);
+        rc = rc < 0 ? rc : xf_channel_flush(enc->ch);
         if (rc < 0) {
             return lost(enc, rc);
         }

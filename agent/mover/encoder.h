@@ -41,6 +41,13 @@ int xf_encoder_send_failed(struct xf_encoder *enc, enum xf_reason reason, const 
 
 /* Any thread. Waits until all that was written into the pipe is sent; false: stopped before. */
 bool xf_encoder_wait_idle(struct xf_encoder *enc);
+/*
+ * The encoder being idle: until the peer has decoded everything sent, or the limit has passed. What
+ * lies in the sockets' buffers would otherwise be waited for in the guest's pause. False when stopped.
+ */
+bool xf_encoder_wait_arrived(struct xf_encoder *enc, uint32_t limit_ms);
+/* The peer answered; from any thread. */
+void xf_encoder_caught_up(struct xf_encoder *enc);
 struct xf_encoder_counts xf_encoder_counts(const struct xf_encoder *enc);
 
 #endif

@@ -16,6 +16,8 @@
 #define SWITCH_SLICE_MS 50u
 /* Another move's pause on the same link is over long before. */
 #define SWITCH_WAIT_US  (60u * 1000000ull)
+/* A slow link may hold more than this in its buffers; then the pause holds the rest of it. */
+#define ARRIVE_MS       1000u
 /* For a thread to come back from a call that has just timed out. */
 #define CAP_MARGIN_MS   50u
 
@@ -224,7 +226,7 @@ static enum xf_verdict after_send(struct xf_policy *policy)
     struct xf_precopy_output out;
 
     /* Until then the measured time would be that of filling the pipe. */
-    if (!xf_encoder_wait_idle(policy->enc)) {
+    if (!xf_encoder_wait_idle(policy->enc) || !xf_encoder_wait_arrived(policy->enc, ARRIVE_MS)) {
         return XF_VERDICT_ABORT;
     }
     out = step(policy, -1);

@@ -239,6 +239,8 @@ static void peer_frame(struct source *s, const struct xf_data_frame *frame)
         s->built = true;
     } else if (frame->kind == XF_DATA_FAILED) {
         peer_failed(s, body, frame->size);
+    } else if (frame->kind == XF_DATA_CAUGHT_UP) {
+        xf_encoder_caught_up(s->enc);
     } else if (frame->kind != XF_DATA_ALIVE) {
         xf_job_fail(s->job, XF_REASON_STREAM, "the target's answer is malformed");
     }
