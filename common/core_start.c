@@ -16,9 +16,10 @@ static enum xf_reason start_blocked(const struct xf_ctx *c)
     if (!core->quorate) {
         return XF_REASON_NO_QUORUM; /* H7 */
     }
-    if ((core->holders & others & ~core->off) != 0) {
+    if ((core->holders & others & core->members) != 0) {
         return XF_REASON_HOLDS_COPY;
     }
+    /* Also for what an absent node was last heard to hold: the hint that helps is how to prove it off. */
     if ((others & ~core->greeted & ~core->off) != 0) {
         return XF_REASON_NODE_UNKNOWN_STATE;
     }
