@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <corosync/votequorum.h>
 
@@ -20,8 +21,6 @@
 #define GROUP_NAME     "xenferry"
 #define BACKOFF_MIN_MS 200u
 #define BACKOFF_MAX_MS 5000u
-/* More than an agent sends in minutes: a group that takes so little has stopped. */
-#define QUEUE_MAX      (16u << 20)
 
 static const struct cpg_name group_name = {
     .length = sizeof(GROUP_NAME) - 1,
@@ -95,8 +94,13 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_
     struct xf_group *group = of_cpg(handle);
 
     (void)name;
-    (void)pid;
-    if (group != NULL && !group->lost && group->present) {
+    if (group == NULL) {
+        return;
+    }
+    if (nodeid == group->self.id && pid == group->pid && group->n_in_flight > 0) {
+        group->n_in_flight--;
+    }
+    if (!group->lost && group->present) {
         group->events->frame(group->arg, (struct xf_node){ nodeid }, bytes, size);
     }
 }
@@ -191,12 +195,17 @@ static cs_error_t multicast(struct xf_group *group, const uint8_t *bytes, size_t
 /* True: gone out, or never will. */
 static bool try_send(struct xf_group *group, const uint8_t *bytes, size_t size)
 {
-    cs_error_t r = multicast(group, bytes, size);
+    cs_error_t r = CS_ERR_TRY_AGAIN;
 
+    if (group->n_in_flight < XF_GROUP_FLIGHT_MAX) {
+        r = multicast(group, bytes, size);
+    }
     if (r == CS_ERR_TRY_AGAIN) {
         return false;
     }
-    if (r != CS_OK) {
+    if (r == CS_OK) {
+        group->n_in_flight++;
+    } else {
         be_lost(group, "a message could not be sent");
     }
     return true;
@@ -226,7 +235,7 @@ void xf_group_send(struct xf_group *group, const uint8_t *bytes, size_t size)
     if (!group->present || group->lost || (group->first == NULL && try_send(group, bytes, size))) {
         return;
     }
-    if (group->queued_size + size > QUEUE_MAX) {
+    if (group->queued_size + size > XF_GROUP_QUEUE_MAX) {
         be_lost(group, "Corosync takes no messages");
         return;
     }
@@ -269,6 +278,7 @@ static void disconnect(struct xf_group *group)
     group->cmap = 0;
     group->connected = group->joined = group->present = group->lost = group->reread = false;
     memset(&group->view, 0, sizeof(group->view));
+    group->n_in_flight = 0;
     drop_queue(group);
     if (was_present) {
         tell_view(group);
@@ -471,6 +481,7 @@ struct xf_group *xf_group_open(qb_loop_t *loop, const struct xf_group_events *ev
     group->events = events;
     group->arg = arg;
     group->backoff_ms = BACKOFF_MIN_MS;
+    group->pid = (uint32_t)getpid(); /* looked up now: H12 */
     group->last = &group->first;
     group->cpg_fd = group->quorum_fd = group->cmap_fd = -1;
     return group;

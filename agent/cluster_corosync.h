@@ -48,8 +48,8 @@ struct xf_group *xf_group_open(qb_loop_t *loop, const struct xf_group_events *ev
 void xf_group_close(struct xf_group *group);
 void xf_group_join(struct xf_group *group);
 /*
- * To the group, oneself included, in agreed order. Does not fail: while Corosync holds it back it
- * is queued, without a group it is dropped, and a queue that overflows drops the group (each new
+ * To the group, oneself included, in agreed order. Does not fail: while Corosync holds it back, or
+ * has yet to deliver what was sent before, it is queued, without a group it is dropped, and a queue that overflows drops the group (each new
  * view repeats what matters, H14).
  */
 void xf_group_send(struct xf_group *group, const uint8_t *bytes, size_t size);

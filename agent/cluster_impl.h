@@ -9,6 +9,15 @@
 
 #include "cluster_corosync.h"
 
+/* Bytes. More than an agent sends in minutes: a group that takes so little has stopped. */
+#define XF_GROUP_QUEUE_MAX  (16u << 20)
+/*
+ * Messages given to Corosync that it has not delivered back. With each, libqb writes a byte into a
+ * socket, and spins for as long as that is full: a Corosync that stands still would stop this agent
+ * with it, from some 270 on.
+ */
+#define XF_GROUP_FLIGHT_MAX 64u
+
 struct xf_outgoing {
     struct xf_outgoing *next;
     size_t size;
@@ -31,6 +40,7 @@ struct xf_group {
     uint64_t backoff_ms;
 
     struct xf_node self;
+    uint32_t pid;
     cpg_handle_t cpg;
     quorum_handle_t quorum;
     cmap_handle_t cmap;
@@ -41,6 +51,7 @@ struct xf_group {
     size_t n_nodes;
     struct xf_group_node nodes[XF_NODES_MAX];
 
+    unsigned n_in_flight;
     size_t queued_size;
     struct xf_outgoing *first;
     struct xf_outgoing **last;
