@@ -27,11 +27,19 @@
 
 /* ---- the table ---- */
 
+/* Also before the loop told so: a process of the same domain may have begun meanwhile. */
+static bool has_ended(const struct xf_sandbox_domain *d)
+{
+    struct pollfd fd = { .fd = d->pidfd, .events = POLLIN };
+
+    return poll(&fd, 1, 0) > 0;
+}
+
 static struct xf_sandbox_domain *known(const struct xf_hyper *hyper, const struct xf_uuid *uuid)
 {
     struct xf_sandbox_domain *d = hyper->domains;
 
-    while (d != NULL && !xf_uuid_eq(&d->status.uuid, uuid)) {
+    while (d != NULL && (!xf_uuid_eq(&d->status.uuid, uuid) || has_ended(d))) {
         d = d->next;
     }
     return d;
@@ -87,7 +95,9 @@ bool xf_sandbox_domain_info(struct xf_sandbox_domain *d, struct xf_dom_info *ret
 {
     struct xf_sandbox_status status;
 
-    if (xf_sandbox_status(d->hyper->dir, &d->status.uuid, &status) < 0) {
+    /* Of another process: the one after it. */
+    if (xf_sandbox_status(d->hyper->dir, &d->status.uuid, &status) < 0 ||
+        status.pid != d->status.pid) {
         return false;
     }
     d->status = status;
@@ -184,7 +194,7 @@ static int32_t on_death(int32_t fd, int32_t revents, void *data)
                                last.op[i].destroys ? "" : "the domain's process died");
         }
     }
-    if (!last.destroying) {
+    if (!last.destroying && xf_sandbox_domain_find(hyper, &last.status.uuid) == NULL) {
         hyper->events.changed(hyper->arg, &info, true);
     }
     return 0;

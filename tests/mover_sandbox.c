@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -212,6 +214,45 @@ static void a_guest_whose_targets_mover_is_killed_runs_on_and_can_move_again(voi
     moves_whole();
 }
 
+/* Until that process is a dead one; the loop does not run, so the driver has not heard of it. */
+static void until_dead(pid_t pid)
+{
+    struct pollfd fd = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+
+    if (fd.fd < 0) {
+        assert_int_equal(errno, ESRCH);
+        return;
+    }
+    assert_int_equal(poll(&fd, 1, (int)WAIT_MS), 1);
+    (void)close(fd.fd);
+}
+
+/* A busy agent hears late of the end of the copy before: it is not the end of the copy after. */
+static void a_copy_is_not_mistaken_for_one_that_died_before_it(void **state)
+{
+    struct xf_dom_info info = { .copy = XF_COPY_NONE };
+    unsigned n_gone;
+
+    (void)state;
+    up(BUSY);
+    until_under_way();
+    for (unsigned i = 0; i < 500 && info.copy == XF_COPY_NONE; i++) {
+        bed_idle(&bed, 10);
+        (void)bed_copy(&bed.b, &info);
+    }
+    assert_int_equal(info.copy, XF_COPY_PAUSED);
+    kill_side(&d);
+    fails_with(&s, XF_REASON_CONNECTION);
+    until_dead((pid_t)info.domid.v);
+    n_gone = bed.b.n_gone;
+    first.params.options.bandwidth_kibps = 0;
+    start_both();
+    moves_whole();
+    bed_idle(&bed, 10);
+    assert_int_equal(bed.b.n_gone, n_gone);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_RUNNING);
+}
+
 /* H3: the end was not granted, so S resumes; what D has can never be built. */
 static void a_suspended_guest_whose_mover_is_killed_resumes(void **state)
 {
@@ -358,6 +399,7 @@ int main(void)
         TEST(another_key_moves_nothing),
         TEST(a_guest_whose_mover_is_killed_runs_on_and_can_move_again),
         TEST(a_guest_whose_targets_mover_is_killed_runs_on_and_can_move_again),
+        TEST(a_copy_is_not_mistaken_for_one_that_died_before_it),
         TEST(a_suspended_guest_whose_mover_is_killed_resumes),
         TEST(a_suspended_guest_whose_targets_mover_is_killed_resumes),
         TEST(a_slowed_guest_whose_mover_is_killed_gets_its_speed_back),
