@@ -2,6 +2,7 @@
 /*
  * usage: judge net ADDRESS [--port N] [--interval-us N] [--gap-ms N]
  *        judge disk FILE [--from RECORD]
+ *        judge disk DEVICE
  */
 #include "config.h"
 
@@ -15,7 +16,8 @@
 #include <string.h>
 
 static const char usage[] = "usage: judge net ADDRESS [--port N] [--interval-us N] [--gap-ms N]\n"
-                            "       judge disk FILE [--from RECORD]\n";
+                            "       judge disk FILE [--from RECORD]\n"
+                            "       judge disk DEVICE\n";
 
 enum option_code { OPT_PORT = 1, OPT_INTERVAL, OPT_GAP, OPT_FROM };
 

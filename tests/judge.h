@@ -19,7 +19,12 @@ struct xf_judge_net {
 
 /* Asks until SIGTERM or SIGINT; SIGUSR1 prints a summary and starts a new window. Exit code. */
 int xf_judge_net(const struct xf_judge_net *options);
-/* Reads a domain's disk from a record's number on; exit code: 0 clean, 1 violated, 2 unreadable. */
+/*
+ * Reads a domain's disk, a file from a record's number on, a block device as a ring; exit code: 0
+ * clean, 1 violated, 2 unreadable.
+ */
 int xf_judge_disk(const char *path, uint64_t first);
+/* The same of anything that holds a ring of blocks, up to 64 MiB. */
+int xf_judge_ring(const char *path);
 
 #endif

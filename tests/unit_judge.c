@@ -124,6 +124,100 @@ static void a_cut_record_is_found(void **state)
     assert_int_equal(verdict(recs, RECORDS, sizeof(recs) - 5), 1);
 }
 
+/* ---- a ring of blocks, as on a block device ---- */
+
+#define BLOCKS 16u
+
+/* The guest wrote records 1 to last; instance 7 up to the last five, then instance 8. */
+static void write_ring(uint8_t ring[BLOCKS][XF_DISKREC_BLOCK], uint64_t last)
+{
+    memset(ring, 0, BLOCKS * XF_DISKREC_BLOCK);
+    for (uint64_t seq = 1; seq <= last; seq++) {
+        struct xf_diskrec rec = { .magic = XF_DISKREC_MAGIC, .seq = seq };
+
+        rec.instance = seq + 5 > last ? 8 : 7;
+        memcpy(rec.node, rec.instance == 8 ? "n2" : "n1", 3);
+        rec.crc = xf_diskrec_crc(&rec);
+        memcpy(ring[seq % BLOCKS], &rec, sizeof(rec));
+    }
+}
+
+/* Of the record in that block: another number, or another instance. */
+static void change(uint8_t block[XF_DISKREC_BLOCK], uint64_t seq, uint64_t instance)
+{
+    struct xf_diskrec rec;
+
+    memcpy(&rec, block, sizeof(rec));
+    rec.seq = seq;
+    rec.instance = instance;
+    rec.crc = xf_diskrec_crc(&rec);
+    memcpy(block, &rec, sizeof(rec));
+}
+
+static int ring_verdict(uint8_t ring[BLOCKS][XF_DISKREC_BLOCK])
+{
+    FILE *file = fopen(disk_path, "wbe");
+    int out = dup(STDOUT_FILENO);
+    int found;
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(ring, XF_DISKREC_BLOCK, BLOCKS, file), BLOCKS);
+    assert_int_equal(fclose(file), 0);
+    fflush(stdout);
+    assert_true(out >= 0);
+    assert_non_null(freopen("/dev/null", "w", stdout));
+    found = xf_judge_ring(disk_path);
+    fflush(stdout);
+    assert_true(dup2(out, STDOUT_FILENO) >= 0);
+    close(out);
+    return found;
+}
+
+static void a_ring_is_clean_before_and_after_it_wrapped(void **state)
+{
+    static uint8_t ring[BLOCKS][XF_DISKREC_BLOCK];
+    const uint64_t lasts[] = { 0, 1, BLOCKS - 1, BLOCKS, BLOCKS + 1, 3 * BLOCKS + 7 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
+        write_ring(ring, lasts[i]);
+        assert_int_equal(ring_verdict(ring), 0);
+    }
+}
+
+static void a_write_that_a_ring_lost_is_found(void **state)
+{
+    static uint8_t ring[BLOCKS][XF_DISKREC_BLOCK];
+
+    (void)state;
+    write_ring(ring, 40);
+    change(ring[30 % BLOCKS], 30 - BLOCKS, 7); /* it still holds the round before */
+    assert_int_equal(ring_verdict(ring), 1);
+    write_ring(ring, 40);
+    memset(ring[30 % BLOCKS], 0, XF_DISKREC_BLOCK);
+    assert_int_equal(ring_verdict(ring), 1);
+}
+
+static void a_record_in_a_wrong_block_of_a_ring_is_found(void **state)
+{
+    static uint8_t ring[BLOCKS][XF_DISKREC_BLOCK];
+
+    (void)state;
+    write_ring(ring, 40);
+    change(ring[30 % BLOCKS], 31, 7);
+    assert_int_equal(ring_verdict(ring), 1);
+}
+
+static void two_writers_of_a_ring_are_found(void **state)
+{
+    static uint8_t ring[BLOCKS][XF_DISKREC_BLOCK];
+
+    (void)state;
+    write_ring(ring, 40);
+    change(ring[38 % BLOCKS], 38, 7); /* the old copy writes among the new one's records */
+    assert_int_equal(ring_verdict(ring), 1);
+}
+
 static void an_unreadable_disk_is_said(void **state)
 {
     (void)state;
@@ -285,6 +379,10 @@ int main(void)
         cmocka_unit_test(a_writer_that_returns_is_found),
         cmocka_unit_test(a_damaged_record_is_found),
         cmocka_unit_test(a_cut_record_is_found),
+        cmocka_unit_test(a_ring_is_clean_before_and_after_it_wrapped),
+        cmocka_unit_test(a_write_that_a_ring_lost_is_found),
+        cmocka_unit_test(a_record_in_a_wrong_block_of_a_ring_is_found),
+        cmocka_unit_test(two_writers_of_a_ring_are_found),
         cmocka_unit_test(an_unreadable_disk_is_said),
         cmocka_unit_test(one_copy_that_moves_is_clean),
         cmocka_unit_test(two_copies_that_answer_are_found),

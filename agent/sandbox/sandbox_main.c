@@ -369,6 +369,7 @@ int main(int argc, char *argv[])
         return xf_sandbox_ask_main(o.dir, &o.uuid, o.ask);
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on its disk's size is a full disk, and no end */
     (void)umask(077);
     size = read_config(&o, config, sizeof(config));
     if (chdir("/") < 0) {

@@ -187,6 +187,9 @@ class Lab:
         try:
             os.makedirs(self.path("disks"))
             os.makedirs(self.path("domains"))
+            # A shared filesystem small enough to be filled; every host inherits the mount.
+            os.makedirs(self.path("small"))
+            run("mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs", self.path("small"))
             self._make_switch()
             self._make_files()
             self.save()
@@ -514,18 +517,27 @@ class Lab:
         self.save()
 
     def fill_disk(self, host):
-        path = f"{self.host_dir(host)}/state/filler"
-        with open(path, "wb", buffering=0) as file:
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"\0" * 65536)
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"\0" * 512)
+        fill(f"{self.host_dir(host)}/state/filler")
 
     def free_disk(self, host):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self.host_dir(host)}/state/filler")
+
+    def fill_small(self):
+        fill(self.path("small", "filler"))
+
+    def free_small(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path("small", "filler"))
+
+
+def fill(path):
+    """A file that takes all the space that its filesystem has left."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (65536, 512):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"\0" * size)
 
 
 def write(path, content, mode=0o644):
