@@ -22,6 +22,7 @@ _Static_assert(XF_DOMCFG_VIFS_MAX <= XF_VIFS_MAX && XF_DOMCFG_DISKS_MAX <= XF_DI
 struct xf_sandbox_late {
     struct xf_sandbox_late *next;
     struct xf_hyper *hyper;
+    qb_loop_timer_handle timer;
     uint64_t cookie;
     enum xf_reason reason;
     char text[XF_SANDBOX_TEXT_SIZE];
@@ -48,6 +49,7 @@ static void answer(void *data)
     free(late);
 }
 
+/* A timer, not a job of the loop's: with nothing else to do libqb lets those wait for 50 ms. */
 void xf_sandbox_answer_late(struct xf_hyper *hyper, uint64_t cookie, enum xf_reason reason,
                             const char *text)
 {
@@ -63,7 +65,7 @@ void xf_sandbox_answer_late(struct xf_hyper *hyper, uint64_t cookie, enum xf_rea
     }
     (void)xf_text_copy(late->text, sizeof(late->text), text);
     hyper->late = late;
-    rc = qb_loop_job_add(hyper->loop, QB_LOOP_HIGH, late, answer);
+    rc = qb_loop_timer_add(hyper->loop, QB_LOOP_HIGH, 0, late, answer, &late->timer);
     assert(rc == 0);
 }
 
@@ -72,7 +74,7 @@ void xf_sandbox_answers_drop(struct xf_hyper *hyper)
     while (hyper->late != NULL) {
         struct xf_sandbox_late *late = hyper->late;
 
-        (void)qb_loop_job_del(hyper->loop, QB_LOOP_HIGH, late, answer);
+        (void)qb_loop_timer_del(hyper->loop, late->timer);
         unlink_late(late);
         free(late);
     }
@@ -182,7 +184,7 @@ static int sandbox_config(struct xf_hyper *hyper, const struct xf_uuid *uuid, ch
 {
     char path[XF_SANDBOX_PATH_SIZE];
     size_t at = 0;
-    int fd;
+    int fd, rc = 0;
 
     if (xf_sandbox_domain_find(hyper, uuid) == NULL) {
         return -ENOENT;
@@ -201,14 +203,14 @@ static int sandbox_config(struct xf_hyper *hyper, const struct xf_uuid *uuid, ch
             break;
         }
         if (n < 0 && errno != EINTR) {
-            at = size;
+            rc = -errno;
             break;
         }
         at += n > 0 ? (size_t)n : 0;
     }
     (void)close(fd);
-    if (at == size) {
-        return -EMSGSIZE;
+    if (rc < 0 || at == size) {
+        return rc < 0 ? rc : -EMSGSIZE;
     }
     buf[at] = '\0';
     return 0;
@@ -279,7 +281,10 @@ static int sandbox_open(qb_loop_t *loop, const char *dir, uint64_t memory_limit_
     struct xf_hyper *hyper;
     int rc;
 
-    if (dir[0] != '/' || xf_sandbox_path(dir, &any, XF_SANDBOX_SOCK, path) < 0) {
+    if (dir[0] != '/') {
+        return -EINVAL;
+    }
+    if (xf_sandbox_path(dir, &any, XF_SANDBOX_SOCK, path) < 0) {
         return -ENAMETOOLONG;
     }
     hyper = calloc(1, sizeof(*hyper));

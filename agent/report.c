@@ -14,6 +14,7 @@
 #include "precopy.h"
 #include "requests.h"
 #include "store_writer.h"
+#include "text.h"
 
 /* Reports that the fixed cost is the median of. */
 #define LEARN_FROM          9u
@@ -233,6 +234,7 @@ json_t *xf_report_end(struct xf_domain *dom)
     snprintf(text, sizeof(text), "%s%s%.400s", xf_reason_sentence(at->end_reason),
              detail[0] != '\0' && at->end_reason != XF_REASON_OK ? ": " : "",
              at->end_reason != XF_REASON_OK ? detail : "");
+    xf_text_utf8_mend(text); /* it may be cut within a letter */
     xf_migid_text(agent, &at->id, id, sizeof(id));
     return json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",

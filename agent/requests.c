@@ -110,6 +110,7 @@ void xf_answer(struct xf_asker *asker, enum xf_reason reason, const char *text, 
     char none[] = "", short_text[1024];
 
     xf_text_copy(short_text, sizeof(short_text), text);
+    xf_text_utf8_mend(short_text);
     send_parts(asker, reason, short_text, dump != NULL ? dump : none);
     free(dump);
     json_decref(body);

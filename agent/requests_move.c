@@ -107,7 +107,7 @@ static enum xf_reason check_move(const struct xf_domain *dom, const struct xf_pe
     return XF_REASON_OK;
 }
 
-static bool load_config(struct xf_domain *dom)
+static enum xf_reason load_config(struct xf_domain *dom)
 {
     struct xf_agent *agent = dom->agent;
     struct xf_attempt *at = dom->attempt;
@@ -118,10 +118,13 @@ static bool load_config(struct xf_domain *dom)
         abort();
     }
     if (agent->hyper_ops->config(agent->hyper, &dom->uuid, at->config, XF_CONFIG_SIZE_MAX) != 0) {
-        return false;
+        return XF_REASON_HYPERVISOR;
+    }
+    if (!xf_text_utf8_ok(at->config)) {
+        return XF_REASON_CONFIG; /* it travels as JSON */
     }
     at->needs_known = agent->hyper_ops->needs(at->config, &at->needs, err, sizeof(err)) == 0;
-    return true;
+    return XF_REASON_OK;
 }
 
 static json_t *accepted_json(const struct xf_domain *dom)
@@ -164,10 +167,13 @@ void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *reques
     }
     at->dst = xf_cluster_slot(&asker->agent->cluster, peer->node);
     at->may_queue = xf_ctl_value(request, "queue") == NULL || xf_request_flag(request, "queue");
-    reason = load_config(dom) ? xf_slots_admit(dom) : XF_REASON_HYPERVISOR;
+    reason = load_config(dom);
+    if (reason == XF_REASON_OK) {
+        reason = xf_slots_admit(dom);
+    }
     if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
         xf_attempt_free(dom);
-        xf_answer(asker, reason, "", NULL);
+        xf_answer(asker, reason, reason == XF_REASON_CONFIG ? "it is not UTF-8" : "", NULL);
         return;
     }
     accepted = accepted_json(dom);

@@ -81,6 +81,52 @@ bool xf_text_copy(char *dst, size_t size, const char *src)
     return !text.truncated;
 }
 
+/* Bytes of the letter that begins there; 0: none does. The NUL at the end is no part of any. */
+static size_t utf8_letter(const char *str)
+{
+    const unsigned char *s = (const unsigned char *)str;
+    size_t size = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    /* The second byte's bounds keep out forms too long, surrogates and what is beyond U+10FFFF. */
+    unsigned char min = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char max = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+
+    if (s[0] > 0xf4 || (size > 1 && (s[1] < min || s[1] > max))) {
+        return 0;
+    }
+    for (size_t i = 2; i < size; i++) {
+        if (s[i] < 0x80 || s[i] > 0xbf) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+bool xf_text_utf8_ok(const char *str)
+{
+    while (*str != '\0') {
+        size_t size = utf8_letter(str);
+
+        if (size == 0) {
+            return false;
+        }
+        str += size;
+    }
+    return true;
+}
+
+void xf_text_utf8_mend(char *str)
+{
+    while (*str != '\0') {
+        size_t size = utf8_letter(str);
+
+        if (size == 0) {
+            *str = '?';
+            size = 1;
+        }
+        str += size;
+    }
+}
+
 bool xf_text_name_ok(const char *name, size_t size)
 {
     size_t len = strnlen(name, size);

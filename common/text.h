@@ -36,6 +36,11 @@ void xf_text_hex(struct xf_text *text, uint64_t v, unsigned digits_min);
 /* Copies as much of src as fits; false if that was not all. dst is always ended by NUL. */
 bool xf_text_copy(char *dst, size_t size, const char *src);
 
+/* UTF-8 as RFC 3629 has it? JSON takes nothing else. */
+bool xf_text_utf8_ok(const char *str);
+/* Makes it so: a byte that belongs to no letter, as where text was cut off, becomes '?'. */
+void xf_text_utf8_mend(char *str);
+
 /* Is this a name as peers may send it: ended by NUL within size, no control character? May be "". */
 bool xf_text_name_ok(const char *name, size_t size);
 

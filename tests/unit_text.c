@@ -185,12 +185,47 @@ static void ipv4_addresses_come_back_from_their_text(void **state)
     }
 }
 
+static void text_that_is_no_utf8_is_told_and_mended(void **state)
+{
+    static const struct {
+        const char *text, *mended;
+    } cases[] = {
+        { "", "" },
+        { "plain\n", "plain\n" },
+        { "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2" },
+        { "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf", "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf" },
+        { "caf\xe9", "caf?" },
+        { "\xe9t\xe9", "?t?" },
+        { "cut \xc3", "cut ?" },
+        { "cut \xe2\x82", "cut ??" },
+        { "cut \xf0\x9f\x9a", "cut ???" },
+        { "\x80\xbf", "??" },
+        { "\xc0\x80", "??" },           /* too long */
+        { "\xe0\x9f\xbf", "???" },      /* too long */
+        { "\xf0\x8f\xbf\xbf", "????" }, /* too long */
+        { "\xed\xa0\x80", "???" },      /* a surrogate */
+        { "\xf4\x90\x80\x80", "????" }, /* beyond the last */
+        { "\xf5\x80\x80\x80 \xff", "???? ?" },
+    };
+    char text[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(xf_text_utf8_ok(cases[i].text),
+                         strcmp(cases[i].text, cases[i].mended) == 0);
+        assert_true(xf_text_copy(text, sizeof(text), cases[i].text));
+        xf_text_utf8_mend(text);
+        assert_string_equal(text, cases[i].mended);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_read_as_printf_writes_them),
         cmocka_unit_test(text_that_does_not_fit_is_cut_and_says_so),
         cmocka_unit_test(a_name_has_an_end_and_no_control_character),
+        cmocka_unit_test(text_that_is_no_utf8_is_told_and_mended),
         cmocka_unit_test(numbers_out_of_bounds_are_refused),
         cmocka_unit_test(what_is_not_a_number_is_refused),
         cmocka_unit_test(uuids_come_back_from_their_text),
