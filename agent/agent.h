@@ -203,7 +203,10 @@ void xf_domain_log(const struct xf_domain *dom, int priority, const char *fmt, .
 void xf_migid_text(const struct xf_agent *agent, const struct xf_migid *id, char *buf, size_t size);
 
 /* step.c */
-/* Steps the record and carries its actions out. Inside a step of any domain it waits until that is over. */
+/*
+ * Steps the record and carries its actions out. Inside a step of the same domain it waits until that
+ * is over.
+ */
 void xf_domain_event(struct xf_domain *dom, const struct xf_event *event);
 /* The same from the loop, for what must not happen inside the caller. */
 void xf_domain_event_later(struct xf_domain *dom, const struct xf_event *event);
@@ -213,8 +216,8 @@ int xf_later_open(struct xf_agent *agent); /* 0 or negative errno */
 void xf_later_free(struct xf_agent *agent);
 
 /* perform.c */
-void xf_perform(struct xf_domain *dom, const struct xf_event *event,
-                const struct xf_actions *actions, const struct xf_core *before);
+void xf_perform(struct xf_domain *dom, const struct xf_actions *actions,
+                const struct xf_core *before);
 
 /* ops.c */
 void xf_op_start(struct xf_domain *dom, enum xf_op op);

@@ -129,9 +129,8 @@ static void take_offer(struct xf_domain *dom, const json_t *body)
 static uint32_t take_time(const uint8_t *payload, uint32_t size)
 {
     struct xf_get get = { .buf = payload, .size = size };
-    uint32_t us = size == 4 ? xf_get_u32(&get) : 0;
 
-    return us;
+    return size == 4 ? xf_get_u32(&get) : 0;
 }
 
 size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4])
@@ -217,7 +216,9 @@ static void grant_switch(struct xf_domain *dom, uint64_t now_ms)
 {
     struct xf_attempt *at = dom->attempt;
 
-    if (dom->mover != NULL && xf_slots_may_switch(dom, now_ms)) {
+    /* Not to one that was killed: the slot would be taken for nothing. */
+    if (dom->mover != NULL && dom->after_mover == XF_AFTER_NOTHING &&
+        xf_slots_may_switch(dom, now_ms)) {
         at->wants_switch = false;
         at->switched_ms = now_ms;
         xf_mover_tell(dom->mover, XF_LINK_SWITCH);
@@ -304,9 +305,9 @@ static bool tells(const struct xf_domain *dom)
            (core->src.i < XF_NODES_MAX && !dom->agent->peer[core->src.i].member);
 }
 
-static void log_doubt(const struct xf_domain *dom)
+static void log_doubt(struct xf_domain *dom)
 {
-    json_t *m = xf_report_migration((struct xf_domain *)(uintptr_t)dom);
+    json_t *m = xf_report_migration(dom);
 
     xf_domain_log(dom, LOG_NOTICE, "in doubt; missing: %s",
                   json_string_value(json_object_get(m, "missing")));
@@ -346,7 +347,7 @@ static void state_changed(struct xf_domain *dom, const struct xf_core *before)
     } else if (now == XF_ST_S_RESUME && before->state != XF_ST_IDLE) {
         xf_domain_log(dom, LOG_WARNING, "is kept here: %s", xf_reason_sentence(dom->core.reason));
     } else if (now == XF_ST_S_WON || now == XF_ST_D_WON) {
-        xf_domain_log(dom, LOG_NOTICE, "the observers' promises decided for this node");
+        xf_domain_log(dom, LOG_NOTICE, "is decided for this node, by promises or by an operator");
     }
     if (!tells(dom)) {
         return;
@@ -358,13 +359,11 @@ static void state_changed(struct xf_domain *dom, const struct xf_core *before)
     }
 }
 
-void xf_attempt_stepped(struct xf_domain *dom, const struct xf_event *event,
-                        const struct xf_core *before)
+void xf_attempt_stepped(struct xf_domain *dom, const struct xf_core *before)
 {
     struct xf_attempt *at = dom->attempt;
     bool doubt = xf_core_in_doubt(&dom->core);
 
-    (void)event;
     if (dom->core.state == XF_ST_D_UNPAUSE) {
         return; /* H12: until RUNNING is sent there is nothing more urgent */
     }
@@ -387,7 +386,8 @@ static void check_limit(struct xf_domain *dom, uint64_t now_ms)
     struct xf_attempt *at = dom->attempt;
     struct xf_event event = { .type = XF_EV_CANCEL, .reason = XF_REASON_MAX_TIME };
 
-    if (at->max_time_s == 0 || at->limit_hit || now_ms < at->started_ms + at->max_time_s * 1000u) {
+    if (at->max_time_s == 0 || at->limit_hit ||
+        now_ms < at->started_ms + at->max_time_s * UINT64_C(1000)) {
         return;
     }
     at->limit_hit = true;
@@ -450,6 +450,7 @@ static bool requeue(struct xf_domain *dom)
     }
     at->ended = false;
     at->queued = true;
+    at->id = (struct xf_migid){ 0 };
     at->end_reason = XF_REASON_OK;
     dom->refusal[0] = '\0';
     dom->agent->slots_at_ms = xf_now_ms() + REQUEUE_MS;

@@ -93,8 +93,7 @@ size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4]);
 /* What the mover said. */
 void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg);
 /* An event was stepped: what has changed for those who watch? */
-void xf_attempt_stepped(struct xf_domain *dom, const struct xf_event *event,
-                        const struct xf_core *before);
+void xf_attempt_stepped(struct xf_domain *dom, const struct xf_core *before);
 void xf_attempt_tick(struct xf_domain *dom, uint64_t now_ms);
 /* The core reported the end. */
 void xf_attempt_end(struct xf_domain *dom, enum xf_reason reason);

@@ -38,7 +38,7 @@ void xf_attempt_net_source(struct xf_domain *dom)
     struct xf_attempt *at = dom->attempt;
     int rc;
 
-    if (!at->needs_known || at->needs.n_vifs == 0 || at->learn != NULL) {
+    if (!at->needs_known || at->needs.n_vifs == 0 || at->learn != NULL || at->watch != NULL) {
         return;
     }
     rc = xf_learn_start(dom->agent->loop, &at->needs, &at->learn);

@@ -116,6 +116,9 @@ static void mover_message(void *arg, const struct xf_link_msg *msg)
 {
     struct xf_domain *dom = arg;
 
+    if (dom->after_mover == XF_AFTER_START) {
+        return; /* an earlier migration's: nothing that this one may take for its own */
+    }
     xf_attempt_mover(dom, msg);
     if (dom->after_mover != XF_AFTER_NOTHING) {
         return; /* it was killed; its last words are figures for the report at most */
@@ -198,18 +201,29 @@ static void mover_failed_to_start(struct xf_domain *dom)
     xf_domain_event_later(dom, &event);
 }
 
+static void drop_first(struct xf_domain *dom)
+{
+    if (dom->mover_first != NULL) {
+        explicit_bzero(dom->mover_first, sizeof(*dom->mover_first)); /* it holds the key */
+        free(dom->mover_first);
+        dom->mover_first = NULL;
+    }
+}
+
 static void start_mover(struct xf_domain *dom)
 {
-    struct xf_link_msg *first = dom->mover_first;
     int rc;
 
-    dom->mover_first = NULL;
-    if (first == NULL) {
+    if (dom->mover_first == NULL) {
         return;
     }
-    rc = xf_mover_start(dom->agent->loop, first, &mover_events, dom, &dom->mover);
-    explicit_bzero(first, sizeof(*first)); /* it held the key */
-    free(first);
+    if (dom->attempt != NULL) {
+        /* An earlier migration's mover may have said its last words since this one was asked for. */
+        dom->attempt->finished = false;
+        dom->attempt->failure[0] = '\0';
+    }
+    rc = xf_mover_start(dom->agent->loop, dom->mover_first, &mover_events, dom, &dom->mover);
+    drop_first(dom);
     if (rc != 0) {
         xf_domain_log(dom, LOG_ERR, "the mover cannot be started: %s", strerror(-rc));
         mover_failed_to_start(dom);
@@ -255,6 +269,9 @@ static void mover_is_gone(struct xf_domain *dom)
 
 static void when_mover_is_gone(struct xf_domain *dom, enum xf_after_mover what)
 {
+    if (what != XF_AFTER_START) {
+        drop_first(dom); /* a mover that still waited for the last one is not wanted any more */
+    }
     dom->after_mover = what;
     dom->stray_until_ms = xf_now_ms() + STRAY_WAIT_MS;
     if (dom->mover != NULL) {
@@ -280,8 +297,7 @@ void xf_op_tick(struct xf_domain *dom, uint64_t now_ms)
     xf_domain_log(dom, LOG_ERR, "its mover does not die");
     dom->after_mover = XF_AFTER_NOTHING;
     if (after == XF_AFTER_START) {
-        free(dom->mover_first);
-        dom->mover_first = NULL;
+        drop_first(dom);
         mover_failed_to_start(dom);
     } else if (after == XF_AFTER_RESUME) {
         xf_domain_op_done(dom, XF_OP_RESUME, false, XF_REASON_MOVER);
@@ -316,7 +332,7 @@ static bool new_first(struct xf_domain *dom, enum xf_link_type type)
         memcpy(m->params.config, at->config != NULL ? at->config : "", size);
         m->params.config_size = (uint32_t)size;
     }
-    free(dom->mover_first);
+    drop_first(dom);
     dom->mover_first = m;
     return xf_secret_derive(&agent->secret, &dom->uuid, &core->id, agent->cluster.node[core->src.i],
                             agent->cluster.node[core->dst.i], m->params.psk) == 0;

@@ -37,6 +37,9 @@ static void send_text(struct xf_agent *agent, json_t *body)
 {
     char *text = json_dumps(body, JSON_COMPACT);
 
+    if (text == NULL) {
+        abort(); /* no memory: what is no UTF-8 was refused where it came in */
+    }
     xf_agent_send(agent, text, strlen(text));
     free(text);
     json_decref(body);
@@ -191,10 +194,9 @@ static void one(struct xf_domain *dom, const struct xf_act *act, const struct xf
  * A record that nobody waits for is handed to the writer last: it is on disk "soon afterwards" (H8)
  * either way, and RUNNING leaves first (H12).
  */
-void xf_perform(struct xf_domain *dom, const struct xf_event *event,
-                const struct xf_actions *actions, const struct xf_core *before)
+void xf_perform(struct xf_domain *dom, const struct xf_actions *actions,
+                const struct xf_core *before)
 {
-    (void)event;
     dom->step_refusal = XF_REASON_OK;
     for (uint32_t i = 0; i < actions->n; i++) {
         const struct xf_act *act = &actions->a[i];

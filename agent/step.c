@@ -123,7 +123,7 @@ void xf_domain_event(struct xf_domain *dom, const struct xf_event *event)
             xf_blackbox_core(agent->blackbox, &dom->uuid, &dom->core);
         }
         dom->copies[agent->cluster.self.i] = xf_core_hello(&dom->core, &agent->cluster).copy;
-        xf_perform(dom, event, &actions, &before);
+        xf_perform(dom, &actions, &before);
     }
     dom->stepping = false;
     if (rc != 0 || actions.impossible) {
@@ -135,7 +135,7 @@ void xf_domain_event(struct xf_domain *dom, const struct xf_event *event)
         trace_all(dom, event, &actions);
     }
     if (rc == 0) {
-        xf_attempt_stepped(dom, event, &before);
+        xf_attempt_stepped(dom, &before);
     }
 }
 

@@ -88,7 +88,7 @@ tests_net_net_tool_SOURCES = \
 	agent/net_watch.c
 tests_net_net_guest_LDADD = common/libxfcommon.a
 tests_net_net_guest_SOURCES = tests/net/net_guest.c
-EXTRA_DIST += tests/net/handover.py tests/sandbox/h12.sh tests/sandbox/net.py
+EXTRA_DIST += tests/net/handover.py tests/sandbox/disk.py tests/sandbox/h12.sh tests/sandbox/net.py
 
 # The sandbox hypervisor and its stream.
 UNIT_TESTS += tests/unit_domcfg
@@ -167,6 +167,13 @@ tests_unit_store_SOURCES = tests/unit_store.c \
 	agent/store_file.c agent/store_file.h \
 	agent/store_notes.c agent/store_notes.h \
 	agent/store_writer.c agent/store_writer.h
+# Corosync's libraries are played by the test.
+UNIT_TESTS += tests/unit_group
+tests_unit_group_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_group_LDADD = $(UNIT_LIBS) $(QB_LIBS)
+tests_unit_group_SOURCES = tests/unit_group.c \
+	tests/played_corosync.c tests/played_corosync.h \
+	agent/cluster_corosync.c agent/cluster_corosync.h agent/cluster_impl.h
 UNIT_TESTS += tests/unit_settings
 tests_unit_settings_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_settings_LDADD = $(UNIT_LIBS) $(INIH_LIBS)

@@ -147,28 +147,26 @@ static void *accept_main(void *arg)
     return accept_peer(arg) ? arg : NULL;
 }
 
+/* Two ends of one channel; either's ch is NULL when it could not be made. */
+static void connect_pair(struct peer *s, struct peer *d, uint64_t rate_kibps)
+{
+    pthread_t thread;
+
+    listen_peer(d);
+    open_peer(s);
+    s->config.port = stage->first.params.port;
+    s->config.rate_kibps = rate_kibps;
+    pthread_create(&thread, NULL, accept_main, d);
+    STAGE_CHECK(xf_channel_connect(&s->config, &s->ch) == 0);
+    pthread_join(thread, NULL);
+}
+
 /* Piece number n, whole; each word says where it belongs. */
 static void fill_piece(uint32_t *piece, uint32_t n)
 {
     for (uint32_t i = 0; i < PIECE_SIZE / 4; i++) {
         piece[i] = n * (PIECE_SIZE / 4) + i;
     }
-}
-
-/* Sends until stopped; how many pieces were taken. */
-static uint32_t send_until_stopped(struct xf_channel *ch, uint32_t *piece)
-{
-    uint32_t n = 0;
-    int rc;
-
-    do {
-        fill_piece(piece, n);
-        rc = xf_channel_send(ch, piece, PIECE_SIZE);
-        /* Also the one behind which it was stopped is taken. */
-        n++;
-    } while (rc == 0 && n < 1000);
-    STAGE_CHECK(rc == -ECANCELED);
-    return n;
 }
 
 static void *stop_main(void *arg)
@@ -185,6 +183,25 @@ static void *stop_main(void *arg)
     }
     STAGE_CHECK(write(p->config.stop_fd, &one, sizeof(one)) == sizeof(one));
     return NULL;
+}
+
+/* Sends to one who does not read, until stopped; how many pieces were taken. */
+static uint32_t send_until_stopped(struct peer *p, uint32_t *piece)
+{
+    pthread_t stopper;
+    uint32_t n = 0;
+    int rc;
+
+    pthread_create(&stopper, NULL, stop_main, p);
+    do {
+        fill_piece(piece, n);
+        rc = xf_channel_send(p->ch, piece, PIECE_SIZE);
+        /* Also the one behind which it was stopped is taken. */
+        n++;
+    } while (rc == 0 && n < 1000);
+    pthread_join(stopper, NULL);
+    STAGE_CHECK(rc == -ECANCELED);
+    return n;
 }
 
 struct farewell {
@@ -227,19 +244,12 @@ static void a_stopped_channel_goes_on_where_it_was(void)
     pthread_t thread;
     uint32_t n;
 
-    listen_peer(&d);
-    open_peer(&s);
-    s.config.port = stage->first.params.port;
-    pthread_create(&thread, NULL, accept_main, &d);
-    STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
-    pthread_join(thread, NULL);
+    connect_pair(&s, &d, 0);
     if (s.ch == NULL || d.ch == NULL || piece == NULL || want == NULL) {
         moverstage_check(false, __FILE__, __LINE__, "two channels and room for two pieces");
         return;
     }
-    pthread_create(&thread, NULL, stop_main, &s);
-    n = send_until_stopped(s.ch, piece);
-    pthread_join(thread, NULL);
+    n = send_until_stopped(&s, piece);
     pthread_create(&thread, NULL, farewell_main, &farewell);
     check_received(&d, n, piece, want);
     pthread_join(thread, NULL);
@@ -257,15 +267,8 @@ static void a_rate_limit_sends_no_crumbs(void)
     uint8_t *bytes = calloc(1, 100u << 10);
     struct tcp_info before, after;
     socklen_t size = sizeof(before);
-    pthread_t thread;
 
-    listen_peer(&d);
-    open_peer(&s);
-    s.config.port = stage->first.params.port;
-    s.config.rate_kibps = 400;
-    pthread_create(&thread, NULL, accept_main, &d);
-    STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
-    pthread_join(thread, NULL);
+    connect_pair(&s, &d, 400);
     if (s.ch == NULL || d.ch == NULL || bytes == NULL) {
         moverstage_check(false, __FILE__, __LINE__, "two channels and something to send");
         return;
@@ -285,21 +288,13 @@ static void last_words_to_one_who_does_not_listen_end_in_time(void)
     uint32_t *piece = malloc(PIECE_SIZE);
     struct peer s = { .ch = NULL }, d = { .ch = NULL };
     uint64_t before;
-    pthread_t thread;
 
-    listen_peer(&d);
-    open_peer(&s);
-    s.config.port = stage->first.params.port;
-    pthread_create(&thread, NULL, accept_main, &d);
-    STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
-    pthread_join(thread, NULL);
+    connect_pair(&s, &d, 0);
     if (s.ch == NULL || d.ch == NULL || piece == NULL) {
         moverstage_check(false, __FILE__, __LINE__, "two channels and room for a piece");
         return;
     }
-    pthread_create(&thread, NULL, stop_main, &s);
-    send_until_stopped(s.ch, piece);
-    pthread_join(thread, NULL);
+    send_until_stopped(&s, piece);
     before = moverlib_now_ms();
     xf_channel_farewell(s.ch, 200);
     STAGE_CHECK(xf_channel_send(s.ch, LAST_WORDS, sizeof(LAST_WORDS)) == -ETIMEDOUT ||

@@ -24,6 +24,9 @@
 #include "stream.h"
 #include "unit.h"
 
+#define PAGES       4096u /* the bed's domain has 16 MiB */
+#define STATE_PAGES 16u   /* the guest's state and table; behind them lies its data */
+
 static struct bed bed;
 
 static void ask(const struct bed_host *host, enum xf_sandbox_type type)
@@ -43,6 +46,16 @@ static void restore_and_run(const struct bed_image *image)
 
     assert_int_equal(bed_restore(&bed, image, &reason), 0);
     assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+}
+
+/* And leaves no copy behind. */
+static void restore_fails(const struct bed_image *image, enum xf_reason expected)
+{
+    enum xf_reason reason;
+
+    assert_true(bed_restore(&bed, image, &reason) < 0);
+    assert_int_equal(reason, expected);
+    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
 }
 
 static void saved_busy(struct bed_image *image)
@@ -66,14 +79,30 @@ static void a_whole_image_is_sound(void **state)
     bed_image_free(&image);
 }
 
-/* Takes the page at that place of the last PAGE_DATA record out of the stream. Its pfn, or 0. */
-static uint64_t lose_page(struct bed_image *image, uint32_t from_end)
+/* A PAGE_DATA record of an image, by its places in it. */
+struct pages_record {
+    size_t entries;
+    size_t contents;
+    uint32_t count;
+};
+
+static uint64_t pfn_of(const struct bed_image *image, const struct pages_record *r, uint32_t i)
+{
+    struct xf_get get = { .buf = image->bytes + r->entries + 8 * (size_t)i, .size = 8 };
+    uint64_t pfn = xf_get_u64(&get);
+
+    assert_true(pfn < PAGES); /* all are sent with their content */
+    return pfn;
+}
+
+/* The last record, and where each page's content stood last before it (0: nowhere). */
+static struct pages_record last_record(const struct bed_image *image, size_t earlier[static PAGES])
 {
     static struct xf_stream s;
-    size_t at = 0, record = 0, content = 0;
-    uint32_t count = 0, i;
-    uint64_t pfn;
+    struct pages_record last = { .count = 0 };
+    size_t at = 0;
 
+    memset(earlier, 0, PAGES * sizeof(earlier[0]));
     xf_stream_init(&s);
     while (!xf_stream_ended(&s)) {
         size_t used;
@@ -82,32 +111,50 @@ static uint64_t lose_page(struct bed_image *image, uint32_t from_end)
         assert_true(item >= 0);
         at += used;
         if (item == XF_STREAM_PAGES) {
-            record = at - 8 * s.count - XF_STREAM_PAGES_SIZE - XF_STREAM_RECORD_SIZE;
-            content = at;
-            count = s.count;
+            for (uint32_t i = 0; i < last.count; i++) {
+                earlier[pfn_of(image, &last, i)] = last.contents + (size_t)i * XF_PAGE_SIZE;
+            }
+            last = (struct pages_record){ at - 8 * s.count, at, s.count };
             at += s.body_left;
             xf_stream_took(&s, s.body_left);
         }
     }
-    assert_true(count > from_end);
-    i = count - 1 - from_end;
-    {
-        uint8_t *entry =
-            image->bytes + record + XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8 * (size_t)i;
-        struct xf_get get = { .buf = entry, .size = 8 };
-        struct xf_get length = { .buf = image->bytes + record + 4, .size = 4 };
-        struct xf_put put = { .buf = entry, .size = 8 };
-        struct xf_put shorter = { .buf = image->bytes + record + 4, .size = 4 };
+    return last;
+}
 
-        pfn = xf_get_u64(&get);
+/*
+ * Takes a page of data out of the last record: one that had other content when it was sent before,
+ * for one written between the clearing of its bit and its sending is sent twice alike.
+ */
+static void lose_page(struct bed_image *image)
+{
+    static size_t earlier[PAGES];
+    struct pages_record r = last_record(image, earlier);
+    uint8_t *length = image->bytes + r.entries - XF_STREAM_PAGES_SIZE - XF_STREAM_RECORD_SIZE + 4;
+    uint32_t i = r.count;
+    uint8_t *content;
+    uint64_t pfn;
+    size_t was;
+
+    do {
+        assert_true(i > 0);
+        i--;
+        pfn = pfn_of(image, &r, i);
+        was = earlier[pfn];
+        content = image->bytes + r.contents + (size_t)i * XF_PAGE_SIZE;
+    } while (pfn <= STATE_PAGES ||
+             (was != 0 && memcmp(image->bytes + was, content, XF_PAGE_SIZE) == 0));
+    {
+        struct xf_get get = { .buf = length, .size = 4 };
+        struct xf_put put = { .buf = image->bytes + r.entries + 8 * (size_t)i, .size = 8 };
+        struct xf_put shorter = { .buf = length, .size = 4 };
+
         xf_put_u64(&put, pfn | 0xfull << XF_STREAM_TYPE_SHIFT); /* a page without content */
-        xf_put_u32(&shorter, xf_get_u32(&length) - XF_PAGE_SIZE);
+        xf_put_u32(&shorter, xf_get_u32(&get) - XF_PAGE_SIZE);
     }
-    content += (size_t)i * XF_PAGE_SIZE;
-    memmove(image->bytes + content, image->bytes + content + XF_PAGE_SIZE,
-            image->size - content - XF_PAGE_SIZE);
+    memmove(content, content + XF_PAGE_SIZE,
+            image->size - (size_t)(content - image->bytes) - XF_PAGE_SIZE);
     image->size -= XF_PAGE_SIZE;
-    return pfn;
 }
 
 static void a_lost_page_is_seen(void **state)
@@ -116,7 +163,7 @@ static void a_lost_page_is_seen(void **state)
 
     (void)state;
     saved_busy(&image);
-    assert_true(lose_page(&image, 0) > 16); /* one of data: behind state and table */
+    lose_page(&image);
     restore_and_run(&image);
     assert_int_equal(eyes_checked(&bed.b).corrupt, 1);
     bed_image_free(&image);
@@ -138,29 +185,24 @@ static void a_changed_bit_is_seen(void **state)
 static void memory_and_cpu_state_of_different_moments_do_not_run(void **state)
 {
     struct bed_image image;
-    enum xf_reason reason;
 
     (void)state;
     saved_busy(&image);
     image.bytes[image.size - 8 - 24] ^= 1; /* ticks */
-    assert_true(bed_restore(&bed, &image, &reason) < 0);
-    assert_int_equal(reason, XF_REASON_RESTORE);
-    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    restore_fails(&image, XF_REASON_RESTORE);
     bed_image_free(&image);
 }
 
 static void a_domain_of_other_memory_takes_no_foreign_image(void **state)
 {
     struct bed_image image;
-    enum xf_reason reason;
 
     (void)state;
     saved_busy(&image);
     (void)snprintf(bed.config, sizeof(bed.config), "name = guest\nmemory = 8\n");
-    assert_true(bed_restore(&bed, &image, &reason) < 0);
+    restore_fails(&image, XF_REASON_STREAM);
     (void)snprintf(bed.config, sizeof(bed.config), "name = guest\nmemory = 17\n");
-    assert_true(bed_restore(&bed, &image, &reason) < 0);
-    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    restore_fails(&image, XF_REASON_RESTORE);
     bed_image_free(&image);
 }
 
@@ -183,7 +225,6 @@ static void a_guest_that_does_not_suspend_runs_on(void **state)
 static void faults_of_restore_and_unpause_strike(void **state)
 {
     struct bed_image image = { .stop_at = 1 };
-    enum xf_reason reason;
 
     (void)state;
     bed_up(&bed, "fail-unpause-once = yes\n");
@@ -195,9 +236,7 @@ static void faults_of_restore_and_unpause_strike(void **state)
     bed_up(&bed, "fail-restore = yes\n");
     assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
     bed_save(&bed, false, &image);
-    assert_true(bed_restore(&bed, &image, &reason) < 0);
-    assert_int_equal(reason, XF_REASON_RESTORE);
-    assert_int_equal(bed_copy(&bed.b, NULL), XF_COPY_NONE);
+    restore_fails(&image, XF_REASON_RESTORE);
     bed_image_free(&image);
 }
 

@@ -6,7 +6,11 @@ import subprocess
 import time
 
 import build
+import cluster_disks
+import cluster_inputs
 import cluster_refusals
+import cluster_resolve
+import cluster_stopped
 import guests
 import judge
 import labs
@@ -258,6 +262,7 @@ def scripts(suite):
     """What has namespaces or labs of its own; all speak TAP, and each line counts."""
     path = build.make("plain", "check", "TESTS=", say=suite.say)
     for relative, argument in (("net/handover.py", path), ("sandbox/net.py", path),
+                               ("sandbox/disk.py", path),
                                ("sandbox/h12.sh", path),
                                ("cluster-lab/h12.sh", os.path.join(path, "root"))):
         done = subprocess.run([os.path.join(build.TOP, "tests", relative), argument],
@@ -272,7 +277,9 @@ def scripts(suite):
 def run(suite, _options):
     with labs.lab_of(suite, "cluster") as lab:
         suite.check("three agents see each other", lab.online("n1") == lab.hosts, lab.online("n1"))
-        for part in (basic_moves, load_moves, kept_moves, cluster_refusals.refusals,
+        for part in (basic_moves, load_moves, kept_moves, cluster_inputs.inputs,
+                     cluster_refusals.refusals, cluster_disks.disks, cluster_resolve.resolve,
+                     cluster_stopped.stopped_corosync,
                      agents_come_and_go, power_cut_in_a_move, a_second_copy_is_seen, side_by_side):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             labs.heal_all(lab)

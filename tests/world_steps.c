@@ -28,6 +28,35 @@ static bool may_connect(const struct world *w, unsigned src)
     return w->node[src].agent && w->node[src].core.state == XF_ST_S_INTENT;
 }
 
+/* What node i's mover may do next, when the data connection is one of its own. */
+static void list_mover(struct lister *l, unsigned i)
+{
+    const struct world *w = l->w;
+    bool src = w->chan_id != 0 && world_chan_party(w, false) == i;
+    bool dst = w->chan_id != 0 && world_chan_party(w, true) == i;
+    uint8_t state = w->node[i].core.state;
+    bool sends = src && (state == XF_ST_S_COPY || state == XF_ST_S_SUSP);
+    bool receives = dst && state == XF_ST_D_RECV;
+
+    if (sends && w->chan == W_CHAN_OPEN) {
+        if (state == XF_ST_S_COPY) {
+            offer(l, W_STEP_SUSPEND, i, 0, true, 0);
+        }
+        /* A mover may ask too early; the core must not listen (H1). */
+        offer(l, W_STEP_END, i, 0, true, 0);
+    }
+    if (receives && w->chan == W_CHAN_END) {
+        offer(l, W_STEP_COMPLETE, i, 0, true, 0);
+    }
+    if ((sends || receives) && w->chan == W_CHAN_BROKEN) {
+        offer(l, W_STEP_MOVER_FAILED, i, 0, true, 0);
+    }
+    /* Nobody connects any more: the accepting mover's deadline. */
+    if (receives && w->chan == W_CHAN_NONE && !may_connect(w, world_chan_party(w, false))) {
+        offer(l, W_STEP_MOVER_FAILED, i, 0, true, 0);
+    }
+}
+
 static void list_agent(struct lister *l, unsigned i)
 {
     const struct world *w = l->w;
@@ -43,31 +72,7 @@ static void list_agent(struct lister *l, unsigned i)
             offer(l, W_STEP_OP_FAIL, i, core->op, false, 1);
         }
     }
-    if (w->chan_id != 0 && world_chan_party(w, false) == i) {
-        if (core->state == XF_ST_S_COPY && w->chan == W_CHAN_OPEN) {
-            offer(l, W_STEP_SUSPEND, i, 0, true, 0);
-        }
-        /* A mover may ask too early; the core must not listen (H1). */
-        if ((core->state == XF_ST_S_SUSP || core->state == XF_ST_S_COPY) &&
-            w->chan == W_CHAN_OPEN) {
-            offer(l, W_STEP_END, i, 0, true, 0);
-        }
-    }
-    if (w->chan_id != 0 && world_chan_party(w, true) == i && core->state == XF_ST_D_RECV &&
-        w->chan == W_CHAN_END) {
-        offer(l, W_STEP_COMPLETE, i, 0, true, 0);
-    }
-    if (w->chan == W_CHAN_BROKEN && w->chan_id != 0 &&
-        ((world_chan_party(w, false) == i &&
-          (core->state == XF_ST_S_COPY || core->state == XF_ST_S_SUSP)) ||
-         (world_chan_party(w, true) == i && core->state == XF_ST_D_RECV))) {
-        offer(l, W_STEP_MOVER_FAILED, i, 0, true, 0);
-    }
-    /* Nobody connects any more: the accepting mover's deadline. */
-    if (w->chan == W_CHAN_NONE && w->chan_id != 0 && core->state == XF_ST_D_RECV &&
-        world_chan_party(w, true) == i && !may_connect(w, world_chan_party(w, false))) {
-        offer(l, W_STEP_MOVER_FAILED, i, 0, true, 0);
-    }
+    list_mover(l, i);
     if (core->timer == XF_TIMER_RETRY) {
         offer(l, W_STEP_RETRY, i, 0, true, 0);
     } else if (core->timer == XF_TIMER_ANSWER) {

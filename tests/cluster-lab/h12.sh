@@ -7,11 +7,11 @@
 # nothing is allocated, opened, resolved, forked or synced. Speaks TAP.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/lib/h12.sh
+. "$here/../lib/h12.sh"
 lab=("$here/lab" --name h12)
 moves=${H12_MOVES:-5}
 trace=$(mktemp -d /tmp/xfh12agent.XXXXXX)
-n=0
-failed=0
 watched=
 
 cleanup() {
@@ -21,25 +21,10 @@ cleanup() {
 }
 trap cleanup EXIT
 
-check() {
-    n=$((n + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        printf '%s\n' "$2" | sed 's/^/# /'
-        failed=1
-    fi
-}
-
 # What may happen in the window: waiting, receiving, sending, timers, and the end of a child or of a
 # connection that is noticed meanwhile.
 allowed='epoll_wait|epoll_ctl|poll|ppoll|recvfrom|recvmsg|recvmmsg|sendto|sendmsg|sendmmsg|read|write|close|wait4|futex|clock_gettime|rt_sigreturn|rt_sigprocmask|restart_syscall'
 
-if ! command -v strace >/dev/null; then
-    echo "1..0 # SKIP strace is not installed"
-    exit 0
-fi
 "${lab[@]}" up -n 2 ${1:+--root "$1"} >/dev/null || exit 1
 "${lab[@]}" create h12 --host n1 >/dev/null || exit 1
 
@@ -50,11 +35,7 @@ watch() {
     # shellcheck disable=SC2016 # the inner shell expands it: its process id on that host
     "${lab[@]}" exec "$1" sh -c 'echo $$ >"$2/pid"; exec strace -y -x -s 32 -p "$1" -o "$2/out"' \
         sh "$pid" "$trace" 2>"$trace/err" &
-    for _ in $(seq 200); do
-        grep -q attached "$trace/err" && return 0
-        sleep 0.02
-    done
-    return 1
+    wait_for grep -q -s attached "$trace/err"
 }
 
 unwatch() {
@@ -93,5 +74,4 @@ for move in $(seq "$moves"); do
     from=$to
     to=$swap
 done
-echo "1..$n"
-exit $failed
+finish

@@ -29,7 +29,11 @@ EXTRA_DIST += \
 	tests/cluster-lab/procs.py \
 	tests/cluster-lab/switch.py \
 	tests/cluster-lab/xflab.py \
+	tests/cluster_disks.py \
+	tests/cluster_inputs.py \
 	tests/cluster_refusals.py \
+	tests/cluster_resolve.py \
+	tests/cluster_stopped.py \
 	tests/lib \
 	tests/packages.sh \
 	tests/run tests/run.py \

@@ -7,11 +7,11 @@
 set -u
 build=${1:?the build directory}
 sandbox=$build/agent/sandbox/xenferry-sandbox
+# shellcheck source=tests/lib/h12.sh
+. "$(dirname "$0")/../lib/h12.sh"
 run=$(mktemp -d /tmp/xfh12.XXXXXX)
 uuid=5a5a5a5a-0000-4000-8000-00000000a012
 strace_pid=
-n=0
-failed=0
 
 ask() { "$sandbox" --dir="$run" --uuid="$uuid" --ask="$1"; }
 value() { ask stat | sed -n "s/^$1=//p"; }
@@ -22,21 +22,6 @@ cleanup() {
 }
 trap cleanup EXIT
 
-check() {
-    n=$((n + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        echo "# $2 is not $3"
-        failed=1
-    fi
-}
-
-if ! command -v strace >/dev/null; then
-    echo "1..0 # SKIP strace is not installed"
-    exit 0
-fi
 touch "$run/disk"
 cat >"$run/domain" <<END
 name = h12
@@ -52,15 +37,9 @@ copy=$(value copy)
 # The thread that serves the socket is the process's first.
 strace -p "$(value pid)" -o "$run/main" 2>"$run/strace" &
 strace_pid=$!
-for _ in $(seq 200); do
-    grep -q -s attached "$run/strace" && break
-    sleep 0.02
-done
+wait_for grep -q -s attached "$run/strace"
 ask unpause || exit 1
-for _ in $(seq 200); do
-    grep -q -s '^sendmsg(' "$run/main" && break
-    sleep 0.02
-done
+wait_for grep -q -s '^sendmsg(' "$run/main"
 kill "$strace_pid"
 wait "$strace_pid" 2>/dev/null
 strace_pid=
@@ -68,7 +47,6 @@ strace_pid=
 # From the arrival of a whole packet to the departure of the answer.
 awk '/^recvmsg\(.*= [1-9][0-9]*$/ { inside = 1 } inside { print } inside && /^sendmsg\(/ { exit }' \
     "$run/main" | sed 's/(.*//' >"$run/window"
-echo 1..5
 check "the copy was paused" "$copy" paused
 check "the window from request to answer was seen" \
     "$(head -n 1 "$run/window") $(tail -n 1 "$run/window")" "recvmsg sendmsg"
@@ -76,9 +54,6 @@ check "it holds nothing but packets, wake-ups and clocks" \
     "$(grep -v -x -E 'recvmsg|sendmsg|futex|clock_gettime' "$run/window" | sort -u | xargs)" ""
 check "the domain runs" "$(value copy)" running
 before=$(value pages_written)
-for _ in $(seq 200); do
-    [ "$(value pages_written)" -gt "$before" ] && break
-    sleep 0.02
-done
-check "and its guest goes on" "$([ "$(value pages_written)" -gt "$before" ] && echo yes)" yes
-exit "$failed"
+has_written() { [ "$(value pages_written)" -gt "$before" ]; }
+check "and its guest goes on" "$(wait_for has_written && echo yes)" yes
+finish
