@@ -327,6 +327,21 @@ void xf_send_copy(struct xf_ctx *c)
     xf_send_msg(c, &m);
 }
 
+void xf_learn_epoch(struct xf_ctx *c, uint32_t epoch)
+{
+    struct xf_core *core = c->core;
+    bool stride = epoch / XF_EPOCH_STRIDE > core->epoch_max / XF_EPOCH_STRIDE;
+
+    if (epoch <= core->epoch_max) {
+        return;
+    }
+    core->epoch_max = epoch;
+    /* A party journals its own marks soon, and nothing in a pause (H8). */
+    if (stride && !xf_core_busy(core)) {
+        xf_persist(c, 0, false);
+    }
+}
+
 /* The attempt ended without a copy here. Sending and reporting are the caller's. */
 void xf_close(struct xf_ctx *c, enum xf_outcome outcome)
 {

@@ -53,7 +53,7 @@ static void newer_id(struct xf_ctx *c, const struct xf_migid *id, struct xf_node
         core->outcome = xf_is_src(c) ? XF_OUT_KEPT : xf_is_dst(c) ? XF_OUT_RAN : XF_OUT_NONE;
         return;
     case XF_ST_STARTING:
-        core->epoch_max = core->epoch_max > id->epoch ? core->epoch_max : id->epoch;
+        xf_learn_epoch(c, id->epoch);
         return;
     case XF_ST_S_END:
     case XF_ST_S_COMMIT:
@@ -168,7 +168,7 @@ void xf_hear(struct xf_ctx *c)
         xf_start_answered(c, m);
         return;
     }
-    core->epoch_max = core->epoch_max > m->epoch_max ? core->epoch_max : m->epoch_max;
+    xf_learn_epoch(c, m->epoch_max);
     if (m->type == XF_MSG_SUPERSEDED) {
         if (xf_migid_cmp(&m->id, &core->id) == 0 && xf_migid_cmp(&m->newer, &core->id) > 0 &&
             core->state != XF_ST_HOME) {

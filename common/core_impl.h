@@ -10,6 +10,14 @@
 
 /* Far above any real count of moves; a peer that claims more is not believed. */
 #define XF_EPOCH_MAX (UINT32_C(1) << 30)
+/*
+ * A node that is off may have journalled epochs that nobody else remembers: INTENTs that were heard
+ * and forgotten in a reboot, or never heard. A start without it leaps over them, or its old id would
+ * supersede the domain when it returns. What others hear they journal at least in these strides,
+ * and every start before they clear it, so the leap is longer than all that can be forgotten.
+ */
+#define XF_EPOCH_STRIDE 64u
+#define XF_EPOCH_LEAP   256u
 
 struct xf_ctx {
     struct xf_core *core;
@@ -73,6 +81,8 @@ enum xf_copy xf_copy_of(const struct xf_core *core);
 /* The attempt ended without a copy here. Sending and reporting are the caller's. */
 void xf_close(struct xf_ctx *c, enum xf_outcome outcome);
 void xf_send_copy(struct xf_ctx *c);
+/* An epoch was heard of. */
+void xf_learn_epoch(struct xf_ctx *c, uint32_t epoch);
 
 /* core_start.c */
 void xf_start(struct xf_ctx *c);

@@ -38,24 +38,26 @@ void xf_start_failed(struct xf_ctx *c, enum xf_reason reason)
 void xf_start(struct xf_ctx *c)
 {
     struct xf_core *core = c->core;
+    uint32_t others = c->cluster->configured & ~xf_bit(c->cluster->self);
     enum xf_reason blocked = start_blocked(c);
 
     if (core->state == XF_ST_HOME) {
         blocked = XF_REASON_EXISTS;
     } else if (core->state != XF_ST_IDLE || core->op != XF_OP_NONE) {
         blocked = XF_REASON_BUSY;
-    } else if (core->epoch_max >= XF_EPOCH_MAX) {
+    } else if (core->epoch_max >= XF_EPOCH_MAX - XF_EPOCH_LEAP) {
         blocked = XF_REASON_INTERNAL;
     }
     if (blocked != XF_REASON_OK) {
         xf_report(c, blocked);
         return;
     }
-    core->epoch_max++;
+    /* A start takes a new epoch, above whatever an absent node may remember. */
+    core->epoch_max += (others & ~core->greeted) != 0 ? XF_EPOCH_LEAP : 1;
     core->reason = XF_REASON_OK;
     core->promised = 0;
     xf_move_to(c, XF_ST_STARTING);
-    xf_persist(c, 0, true); /* a start takes a new epoch */
+    xf_persist(c, 0, true);
 }
 
 static struct xf_migid pending_start(const struct xf_ctx *c)
@@ -108,7 +110,11 @@ void xf_start_heard(struct xf_ctx *c, const struct xf_msg *m)
     struct xf_core *core = c->core;
     bool mine_first = xf_node_of(c, c->cluster->self).id < m->from.id;
 
-    core->epoch_max = core->epoch_max > m->id.epoch ? core->epoch_max : m->id.epoch;
+    if (m->id.epoch > core->epoch_max) {
+        /* The next start must be above this one, whoever forgets it: journalled, not only heard. */
+        core->epoch_max = m->id.epoch;
+        xf_persist(c, 0, false);
+    }
     if (core->state == XF_ST_STARTING && core->op != XF_OP_CREATE && !mine_first) {
         xf_start_failed(c, XF_REASON_STARTING);
     }

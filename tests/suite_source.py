@@ -74,8 +74,11 @@ def run_unit(suite, _options):
 
 
 # Nodes, faults, options: further than `make check` goes, one to a few minutes each.
-FAR = (("2", "5"), ("2", "3", "--from-idle"), ("3", "3", "--only", "timeout,node,crash"),
-       ("3", "3", "--only", "partition,fence"), ("4", "2", "--only", "node,crash,timeout"))
+# Walked whole; and as far as memory goes, breadth first.
+FAR = (("2", "5"), ("2", "3", "--from-idle"))
+FARTHER = (("3", "3"), ("3", "2", "--starts", "1", "--only", "partition,fence"),
+           ("3", "2", "--starts", "1", "--only", "node,fence"), ("3", "1", "--from-idle", "--starts", "1"),
+           ("4", "2", "--only", "node,crash,timeout"))
 
 
 def run_explore(suite, _options):
@@ -83,8 +86,9 @@ def run_explore(suite, _options):
     path = build.make("plain", "all", say=suite.say)
     build.make("plain", "tests/explore", "tests/storm", say=suite.say)
     worlds = 0
-    for bounds in FAR:
-        done = subprocess.run([os.path.join(path, "tests/explore"), *bounds, "--max", "60000000"],
+    for bounds in [*((*far, "--max", "60000000") for far in FAR),
+                   *((*far, "--max", "8000000", "--partly") for far in FARTHER)]:
+        done = subprocess.run([os.path.join(path, "tests/explore"), *bounds],
                               capture_output=True, text=True, check=False, timeout=1200)
         found = re.search(r"^# worlds (\d+)", done.stdout, re.M)
         worlds += int(found[1]) if found else 0

@@ -114,7 +114,7 @@ uint8_t world_id_place(struct world *w, const struct xf_migid *id, struct xf_nod
         w->flags |= W_F_OVERFLOW;
         return 0;
     }
-    w->id[w->n_ids] = (struct w_id){ .epoch = (uint8_t)id->epoch,
+    w->id[w->n_ids] = (struct w_id){ .epoch = (uint16_t)id->epoch,
                                      .src = (uint8_t)(src.id - 1),
                                      .dst = (uint8_t)(dst.id - 1),
                                      .boot = (uint8_t)id->boot.v,
@@ -127,7 +127,7 @@ static struct w_rec pack_record(struct world *w, const struct xf_record *r)
     return (struct w_rec){ .id = world_id_place(w, &r->id, r->src, r->dst),
                            .marks = r->marks,
                            .promise = r->promise,
-                           .epoch_max = (uint8_t)r->epoch_max,
+                           .epoch_max = (uint16_t)r->epoch_max,
                            .own_boot = (uint8_t)r->own_boot.v,
                            .dst_boot = (uint8_t)r->dst_boot.v };
 }
@@ -216,7 +216,7 @@ static void send_all(struct world *w, unsigned from, const struct xf_msg *msg)
     m.promise = msg->promise;
     m.stayed = msg->stayed;
     m.went = msg->went;
-    m.epoch_max = w->hellos ? (uint8_t)msg->epoch_max : 0;
+    m.epoch_max = w->hellos ? (uint16_t)msg->epoch_max : 0;
     m.boot = msg->type == XF_MSG_INTENT || msg->type == XF_MSG_HELLO ? (uint8_t)msg->boot.v : 0;
     if (msg->type == XF_MSG_COMMIT) {
         w->id[m.id].said |= W_SAID_COMMIT;

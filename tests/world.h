@@ -20,7 +20,7 @@
 #define W_NODES 4
 #endif
 #ifndef W_QUEUE
-#define W_QUEUE 14
+#define W_QUEUE 24
 #endif
 #ifndef W_IDS
 #define W_IDS 6 /* different migration ids in one run */
@@ -50,18 +50,20 @@ struct w_msg {
     };
     uint8_t stayed;
     uint8_t went;
-    uint8_t epoch_max;
+    uint16_t epoch_max; /* a start may leap */
     uint8_t boot;
+    uint8_t zero; /* worlds are compared as bytes: no padding */
 };
 #define W_VIEW 0 /* = XF_MSG_NONE */
 
 struct w_rec {
+    uint16_t epoch_max;
     uint8_t id;
     uint8_t marks;
     uint8_t promise;
-    uint8_t epoch_max;
     uint8_t own_boot;
     uint8_t dst_boot;
+    uint8_t zero;
 };
 
 enum w_copy { COPY_NONE, COPY_RUN, COPY_SUSP, COPY_INC, COPY_OK };
@@ -85,12 +87,13 @@ struct w_node {
 };
 
 struct w_id {
-    uint8_t epoch;
+    uint16_t epoch;
     uint8_t src;
     uint8_t dst;
     uint8_t boot;
     uint8_t dst_boot; /* when the id came up */
     uint8_t said;     /* enum w_said */
+    uint8_t zero;
 };
 
 enum w_said { W_SAID_COMMIT = 1 << 0, W_SAID_ABORT = 1 << 1, W_SAID_UNDO = 1 << 2 };

@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	tests/cluster-lab/switch.py \
 	tests/cluster-lab/xflab.py \
 	tests/cluster_disks.py \
+	tests/cluster_epochs.py \
 	tests/cluster_inputs.py \
 	tests/cluster_refusals.py \
 	tests/cluster_resolve.py \
