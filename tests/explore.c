@@ -257,7 +257,8 @@ static int finish(const char *what, uint32_t n_blocked, bool limited)
            n_known, limited ? " (limit reached)" : "", n_blocked, chance);
     if (n_dropped > 0) {
         printf("# %u steps did not fit the world\n", n_dropped);
-        what = strncmp(what, "ok", 2) == 0 ? "not ok - worlds are too small for these bounds" : what;
+        what =
+            strncmp(what, "ok", 2) == 0 ? "not ok - worlds are too small for these bounds" : what;
     }
     printf("%s\n", what);
     return strncmp(what, "ok", 2) == 0 ? 0 : 1;
