@@ -35,7 +35,7 @@
       "give all nodes the same /etc/xenferry/secret or /etc/corosync/authkey")                     \
     X(PROTOCOL, "protocol", 14, 1, "that node's agent speaks no protocol version that we do",      \
       "upgrade xenferryd there")                                                                   \
-    X(CONFIG, "config", 15, 6, "the configuration is not valid", "xenferry config check")          \
+    X(CONFIG, "config", 15, 6, "the configuration is not valid", "")                               \
     X(EXISTS, "exists", 16, 1, "a domain of that name or uuid exists already", "xenferry domains") \
     X(NO_BRIDGE, "no-bridge", 17, 5, "the target has no bridge of that name", "")                  \
     X(NO_DISK, "no-disk", 18, 5, "the target does not see a disk of the domain", "")               \

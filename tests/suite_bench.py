@@ -61,7 +61,7 @@ def throughput(suite, lab):
     guests.forget(lab, "bulk")
 
 
-def pauses(suite, lab, label, workload, runs, *options, expect=(0,), slack_ms=None):
+def pauses(suite, lab, label, workload, runs, *options, expect=(0,), pause_max_ms=None):
     """Pauses seen outside of moves of a 1 GiB domain; checks the exit codes."""
     name = "guest"
     guests.create(lab, name, "n1", memory_mib=MEMORY_MIB, workload=workload, fill="random")
@@ -90,9 +90,9 @@ def pauses(suite, lab, label, workload, runs, *options, expect=(0,), slack_ms=No
         guests.forget(lab, name)
     suite.say(f"        {label}: pause {', '.join(f'{ms:.0f}' for ms in seen)} ms outside, "
               f"predicted {predicted}, exit {codes}, whole move {totals} ms")
-    if slack_ms is not None:
-        suite.check(f"{label}: median pause below {slack_ms} ms",
-                    statistics.median(seen) < slack_ms, seen)
+    if pause_max_ms is not None:
+        suite.check(f"{label}: median pause at most {pause_max_ms} ms",
+                    statistics.median(seen) <= pause_max_ms, seen)
     return round(statistics.median(seen), 1)
 
 
@@ -101,17 +101,18 @@ def run(suite, options):
     with labs.lab_of(suite, "bench", log_level="notice") as lab:
         suite.guard("throughput is measured", throughput, suite, lab)
         cases = (
-            # Bounds: downtime-target, 300 ms by default, is what the rule promises where it can.
-            ("idle", "pattern=idle", runs, (), (0,), 300),
-            ("hot", "pattern=hotspot,rate=20,window=64", runs, (), (0,), 600),
+            # The last figure: the longest median pause in ms that the client outside may see.
+            ("idle", "pattern=idle", runs, (), (0,), 40),
+            ("hot", "pattern=hotspot,rate=20,window=64", runs, (), (0,), 100),
+            # It is given up before it is suspended: the client sees no hand-over at all.
             ("uniform", "pattern=uniform,rate=200,window=512", 1, ("--bandwidth", "100M"), (23,),
              1000),
             ("uniform_slow", "pattern=uniform,rate=200,window=512", 1,
-             ("--bandwidth", "100M", "--slow"), (0, 23), None),
+             ("--bandwidth", "100M", "--slow"), (0,), None),
             ("uniform_force", "pattern=uniform,rate=200,window=512", 1,
              ("--bandwidth", "100M", "--force"), (0,), None),
         )
-        for label, workload, count, words, expect, slack in cases:
+        for label, workload, count, words, expect, limit in cases:
             median = suite.guard(f"{label} is measured", pauses, suite, lab, label, workload, count,
-                                 *words, expect=expect, slack_ms=slack)
+                                 *words, expect=expect, pause_max_ms=limit)
             suite.figure(f"pause_{label}_median_ms" if count > 1 else f"pause_{label}_ms", median)

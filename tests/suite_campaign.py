@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Suite `campaign`: moves with one fault each, at a random moment; judged from outside.
 
-Everything random about move number i comes from Random("SEED/i"), so a campaign with the same seed
-asks for the same moves, faults and delays; `--moves N --seed S` replays it.
+Everything random about move number i comes from the seed and i, so a campaign with the same seed
+asks for the same moves, faults and delays; `--moves N --seed S` replays it. Faults are drawn like
+cards: each kind comes once before any comes again.
 
 The last hand-shake takes a few milliseconds, too few to be met by chance often. So four moves in
 ten are stopped at one of its steps, by holding the agents still in turn, before the fault strikes.
+
+No agent is asked what became of a domain: the judges are the client, the disk, the hosts' process
+lists, and what was done to the hosts here. A fault counts as hit when it struck while the move ran
+and found something to strike: a mover to kill, a packet to drop or to change.
 """
+import collections
 import contextlib
 import random
 import statistics
@@ -16,6 +22,7 @@ import guests
 import judge
 import labs
 import moves
+import procs
 import xflab
 
 DOMAIN = "game"
@@ -25,12 +32,24 @@ FAULTS = ("agent-kill-source", "agent-kill-destination", "agent-kill-observer", 
           "isolate-destination", "cut-data", "agent-pause-source", "agent-pause-destination",
           "full-disk-source", "full-disk-destination", "mover-kill-source",
           "mover-kill-destination", "corrupt-data")
-# What can strike between two steps of the hand-shake: the movers have done their part by then.
-HANDSHAKE_FAULTS = tuple(f for f in FAULTS if not f.startswith(("mover-", "cut-data", "corrupt-")))
+# What cannot strike between two steps of the hand-shake: the movers have done their part by then.
+DATA_FAULTS = ("cut-data", "mover-kill-source", "mover-kill-destination", "corrupt-data")
+# What takes some ms to be in force: the move must still run then.
+SLOW_FAULTS = ("cut-parties", "isolate-source", "isolate-destination", "full-disk-source",
+               "full-disk-destination")
+LIMITED = ("--bandwidth", "60M")
 # Why a move of an easy guest must not fail, whatever strikes: these would be faults of our own.
 UNEXPECTED = ("internal", "not-converging", "stream", "digest", "busy", "holds-copy", "protocol",
               "usage", "exists", "same-node", "unknown-domain", "unknown-node")
 COMMAND_LIMIT_S = 45.0
+# A lasting cut of the data ends with the move, which is given up when it stalls, after 4 s here.
+LASTING_LIMIT_S = 20.0
+# In so many moves each kind of fault has so many tries that it must have hit.
+EVERY_KIND_HITS = 10 * len(FAULTS)
+# Steps of the hand-shake at which COMMIT is out: the domain is the destination's.
+GIVEN = moves.STEPS[moves.STEPS.index("COMMIT"):]
+OUTCOMES = ("moved", "kept", "died_ran", "died_committed", "doubled", "lost", "stuck")
+BAD = ("doubled", "lost", "stuck")
 
 
 class Plan:
@@ -38,32 +57,43 @@ class Plan:
 
     def __init__(self, seed, number):
         rng = random.Random(f"{seed}/{number}")
-        self.step = rng.choice(moves.STEPS) if rng.random() < 0.4 else None
-        self.fault = rng.choice(HANDSHAKE_FAULTS if self.step else FAULTS)
+        deck, card = divmod(number - 1, len(FAULTS))
+        self.fault = random.Random(f"{seed}/deck {deck}").sample(FAULTS, len(FAULTS))[card]
+        self.of_data = self.fault in DATA_FAULTS
+        self.step = rng.choice(moves.STEPS) if rng.random() < 0.5 and not self.of_data else None
         # Half of the faults anywhere in the move, half around its pause, where the hand-over is.
         self.near_pause = rng.random() < 0.5
         self.fraction = rng.random()
         self.spread = rng.gauss(0, 1)
         self.hold_s = rng.choice((0.3, 1.0, 3.0, 6.0))
+        # TCP outlives a short cut. A lasting one must end the move.
+        self.lasting = self.fault == "cut-data" and rng.random() < 0.75
         self.fence = rng.random() < 0.5
         self.target = rng.random()
-        self.options = ["--cold"] if rng.random() < 0.25 else []
+        self.options = ("--cold",) if rng.random() < 0.25 else ()
         if self.step or rng.random() < 0.3:
-            self.options += ["--bandwidth", "60M"]
+            self.options += LIMITED
 
     def delay(self, pace):
         """Seconds from asking for the move to the fault."""
+        if self.of_data:
+            # Little is left of the data once the pause has begun; of a cold move all.
+            end = 0.9 * (pace.total if "--cold" in self.options else pace.to_pause)
+            return max(0.0, end - 0.02 * abs(self.spread)) if self.near_pause \
+                else self.fraction * end
         if self.near_pause:
-            return max(0.0, pace.to_pause + 0.02 * self.spread)
-        return self.fraction * pace.total * 1.1
+            return max(0.0, pace.to_pause + 0.01 * self.spread)
+        return self.fraction * pace.total
 
     def text(self, pace):
         when = f"after {self.step}" if self.step else f"after {self.delay(pace) * 1000:.0f} ms"
-        return f"{' '.join(['move', *self.options])}, {self.fault} {when}"
+        lasting = " to its end" if self.lasting else ""
+        return f"{' '.join(['move', *self.options])}, {self.fault} {when}{lasting}"
 
 
 class Pace:
-    """How long this machine's moves take: medians of the last ones that nothing disturbed."""
+    """How long this machine's moves with some options take: medians of the last ones that nothing
+    disturbed."""
 
     def __init__(self):
         self.pauses = []
@@ -82,15 +112,43 @@ class Pace:
         return statistics.median(self.totals)
 
 
+class Blow:
+    """One move and what was done to it."""
+
+    def __init__(self, plan, one, source, target, dead):
+        self.plan = plan
+        self.one = one
+        self.source = source
+        self.target = target
+        self.dead = dead    # the host whose power was cut, or None
+        self.held = None    # the step of the hand-shake at which the move stood still then
+        self.hit = False
+
+    def death(self, writer):
+        """(outcome, proof) of a domain of which no process is left. writer: who wrote its disk
+        last. It died with its host only where both are known to have been one."""
+        given = self.held in GIVEN
+        if self.dead is None:
+            return "lost", "no host lost power"
+        if self.dead == writer and not (given and self.dead == self.source):
+            return "died_ran", f"the disk's last writer, {writer}, lost power"
+        cut = f"{self.dead} lost power" + (f" after {self.held}" if self.held else "")
+        if given and self.dead == self.target:
+            return "died_committed", f"{cut}: the domain was given to it"
+        return "lost", f"{cut}, but the disk's last writer is {writer}"
+
+
 class Campaign:
     def __init__(self, suite, lab, seed):
         self.suite = suite
         self.lab = lab
         self.seed = seed
-        self.pace = Pace()
+        self.paces = {options: Pace() for options in
+                      ((), ("--cold",), LIMITED, ("--cold", *LIMITED))}
         self.watcher = None
-        self.counts = {"moves": 0, "moved": 0, "kept": 0, "died": 0, "doubled": 0, "lost": 0,
-                       "stuck": 0, "damaged": 0}
+        self.counts = dict.fromkeys(("moves", "died", *OUTCOMES, "damaged", "faults_hit",
+                                     "faults_missed"), 0)
+        self.kinds = {fault: collections.Counter() for fault in FAULTS}
 
     # -- the domain
 
@@ -109,56 +167,85 @@ class Campaign:
             raise xflab.LabError("the new domain does not answer")
 
     def calibrate(self):
-        for _ in range(4):
-            self.undisturbed_move()
+        for _ in range(3):
+            for options in self.paces:
+                source = moves.home(self.lab, DOMAIN)
+                target = next(host for host in self.lab.hosts if host != source)
+                one, code = moves.move(self.lab, DOMAIN, target, *options)
+                if code != 0:
+                    raise xflab.LabError(f"a move without a fault failed: {one.err}")
+                xflab.wait_for("the client meets the new instance",
+                               lambda o=one, words=options: self.learn(o, words), 10)
 
-    def undisturbed_move(self):
-        source = moves.home(self.lab, DOMAIN)
-        target = next(host for host in self.lab.hosts if host != source)
-        one, code = moves.move(self.lab, DOMAIN, target)
-        if code != 0:
-            raise xflab.LabError(f"a move without a fault failed: {one.err}")
-        self.watcher.wait_answers(10)
-        time.sleep(0.05)
-        gaps = self.watcher.gaps(one.started)
-        start = max(gaps, key=lambda gap: gap[1])[0] if gaps else one.ended
-        self.pace.add(max(0.0, start - one.started), one.ended - one.started)
+    def learn(self, one, options):
+        """The pace of a move that nothing disturbed; False if the client met no new instance."""
+        met = [e for e in list(self.watcher.events)
+               if e["event"] == "instance" and e["was"] and e["t"] >= one.started]
+        if met:
+            start = met[0]["t"] - met[0]["gap_ms"] / 1000
+            self.paces[options].add(max(0.0, start - one.started), one.ended - one.started)
+        return bool(met)
 
     # -- the fault
 
-    def prepared(self, plan, source, target, observer):
-        """The fault as a function; what can be looked up beforehand is, so that it strikes at once.
-        Returns it with the host whose power it cuts, or None."""
+    def fault_of(self, plan, source, target, observer):
+        """The fault as a function, and the host whose power it cuts, or None. What can be looked up
+        beforehand is, so that it strikes at once. Called again, it strikes what has come since; it
+        says whether it has met anything yet."""
         lab = self.lab
         what, _, who = plan.fault.rpartition("-")
         host = {"source": source, "destination": target, "observer": observer}.get(who)
         agent = lab.agent_process(host) if host else None
+        init = lab.init_pid(host) if host else None
         actions = {
-            "agent-kill": lambda: lab.kill_agent(host),
+            "agent-kill": lambda: procs.kill_all([agent.pid]),
             "agent-pause": lambda: agent.signal(19),
-            "power": lambda: lab.power_off(host),
-            "isolate": lambda: lab.isolate(host),
+            "power": lambda: (procs.kill_all([init]), lab.power_off(host)),
             "full-disk": lambda: lab.fill_disk(host),
-            "mover-kill": lambda: lab.kill_mover(host),
         }
-        if host is not None:
-            return actions[what], host if what == "power" else None
-        if plan.fault == "cut-parties":
-            return (lambda: lab.cut(source, target)), None
-        if plan.fault == "cut-data":
-            return (lambda: lab.cut_data(source, target)), None
-        # The rule waits for the next full segment: loaded before the move or in its middle.
-        return (lambda: lab.corrupt_data(source, target)), None
+        if what in actions:
+            def once():
+                actions[what]()
+                return True
+            return once, host if what == "power" else None
+        if what == "mover-kill":
+            return lambda: lab.kill_mover(host) > 0, None
+        rules = {
+            "isolate": lambda: lab.isolate(host),
+            "cut-parties": lambda: lab.cut(source, target),
+            "cut-data": lambda: lab.cut_data(source, target),
+            # The rule waits for the next full segment: loaded before the move or in its middle.
+            "corrupt-data": lambda: lab.corrupt_data(source, target),
+        }
+        return self.packet_fault(rules[what if host else plan.fault],
+                                 source if plan.fault == "cut-data" else None), None
 
-    def strike(self, plan, one, fault, source, target):
+    def packet_fault(self, load, mover_host):
+        """A rule of the switch has met something once a packet has. Where the connection must have
+        been at work then, not about to close, its mover on mover_host has to be there still."""
+        def strike():
+            if not self.lab.faults:
+                load()
+            return self.lab.met() > 0 and (
+                mover_host is None or len(self.lab.named(mover_host, "xenferry-mover")) > 0)
+        return strike
+
+    def strike(self, blow, fault):
+        """Lets the fault loose at its moment, again and again until it has met something, for as
+        long as the move runs."""
+        one, plan = blow.one, blow.plan
         if plan.step:
-            moves.hold_at(self.lab, one, plan.step, source, target)
-            fault()
-            return
-        left = one.started + plan.delay(self.pace) - time.monotonic()
-        if left > 0:
-            time.sleep(left)
-        fault()
+            moves.hold_at(self.lab, one, plan.step, blow.source, blow.target)
+        else:
+            delay = plan.delay(self.paces[plan.options])
+            time.sleep(max(0.0, one.started + delay - time.monotonic()))
+        under_way = one.running()
+        blow.held = plan.step if under_way else None
+        met = fault()
+        while not met and one.running() and time.monotonic() < one.started + COMMAND_LIMIT_S:
+            time.sleep(0.005)
+            met = fault()
+        blow.hit = under_way and met and (plan.fault not in SLOW_FAULTS or one.running())
 
     # -- one move
 
@@ -169,10 +256,14 @@ class Campaign:
         target = others[int(plan.target * len(others))]
         observer = next(host for host in others if host != target)
         self.watcher.summary()
-        fault, dead = self.prepared(plan, source, target, observer)
+        fault, dead = self.fault_of(plan, source, target, observer)
         one = moves.Move(self.lab, source, DOMAIN, target, *plan.options)
-        self.strike(plan, one, fault, source, target)
-        time.sleep(plan.hold_s)
+        blow = Blow(plan, one, source, target, dead)
+        self.strike(blow, fault)
+        if plan.lasting:
+            one.wait_event(lambda event: False, LASTING_LIMIT_S)
+        else:
+            time.sleep(plan.hold_s)
         if dead and plan.fence:
             # Refused without a quorum or an agent: then nobody was told, as with a dead fencer.
             with contextlib.suppress(xflab.LabError):
@@ -183,12 +274,11 @@ class Campaign:
             one.wait(COMMAND_LIMIT_S)
         except TimeoutError:
             ended = False
-        self.counts["moves"] += 1
-        self.weigh(number, plan, one, ended, source, target, dead)
+        label = f"{number}: {source} to {target}, {plan.text(self.paces[plan.options])}"
+        self.weigh(label, blow, ended)
 
-    def weigh(self, number, plan, one, ended, source, target, dead):
+    def weigh(self, label, blow, ended):
         """What the world outside says about this move."""
-        label = f"{number}: {source} to {target}, {plan.text(self.pace)}"
         settled = True
         try:
             moves.wait_settled(self.lab, DOMAIN)
@@ -199,41 +289,42 @@ class Campaign:
         seen = self.watcher.summary()
         events = [e["event"] for e in self.watcher.events]
         clean, findings, disk = judge.disk(self.lab.domains[DOMAIN]["disk"])
-        doubled = not clean or "duplicate" in events or "back" in events or \
-            sum(copies.values()) > 1
-        died = not copies and dead is not None and self.died_with(dead, source, disk)
-        lost = not copies and not died
-        stuck = not alive and not died and not lost
+        death, proof = blow.death(disk["node"])
+        if not clean or "duplicate" in events or "back" in events or sum(copies.values()) > 1:
+            outcome = "doubled"
+        elif not copies:
+            outcome = death
+        else:
+            outcome = "stuck" if not alive else "moved" if blow.target in copies else "kept"
         damaged = seen["corrupt"] > 0
-        outcome = "doubled" if doubled else "lost" if lost else "died" if died else \
-            "stuck" if stuck else "moved" if target in copies else "kept"
-        self.counts[outcome] += 1
-        self.counts["damaged"] += damaged
-        ok = not (doubled or lost or stuck or damaged or one.reason() in UNEXPECTED) and ended
-        detail = "" if ok else self.evidence(one, ended, findings)
-        self.suite.check(f"{label}: {outcome} ({one.reason() or 'no answer'})", ok, detail)
-        if doubled or lost or died or stuck or damaged:
+        self.count(blow, outcome, damaged)
+        reason = blow.one.reason()
+        ok = ended and not damaged and outcome not in BAD and reason not in UNEXPECTED
+        where = proof if not copies else \
+            f"on {' and '.join(copies)}, the disk's last writer is {disk['node']}"
+        self.suite.check(f"{label}, {'hit' if blow.hit else 'missed'}: {outcome} "
+                         f"({reason or 'no answer'}), {where}", ok,
+                         "" if ok else self.evidence(blow.one, ended, findings))
+        if outcome == "moved" and ended and not blow.hit and not blow.plan.step:
+            self.learn(blow.one, blow.plan.options)
+        if outcome not in ("moved", "kept") or damaged:
             self.start_over(settled)
+
+    def count(self, blow, outcome, damaged):
+        self.counts["moves"] += 1
+        self.counts[outcome] += 1
+        self.counts["died"] += outcome in ("died_ran", "died_committed")
+        self.counts["damaged"] += damaged
+        self.counts["faults_hit" if blow.hit else "faults_missed"] += 1
+        kind = self.kinds[blow.plan.fault]
+        kind["hit" if blow.hit else "missed"] += 1
+        if blow.hit:
+            kind[outcome] += 1
 
     def evidence(self, one, ended, findings):
         seen = [e for e in self.watcher.events if e["event"] in ("back", "duplicate", "corrupt")]
         return (f"disk {findings[:3]}, network {seen[:3]}, {moves.status_text(self.lab, DOMAIN)}, "
                 f"{'' if ended else 'the command did not end, '}{one.events[-1:]}")
-
-    def died_with(self, dead, source, disk):
-        """The only valid copy was on the host whose power was cut: the disk's last writer, or the
-        target, if the source had committed the domain to it before."""
-        if disk["node"] == dead:
-            return True
-        for host in self.lab.hosts:
-            answer = self.lab.xenferry(host, "history", DOMAIN, "--limit", "1", "--json",
-                                       check=False)
-            if answer.code == 0 and answer.json()["history"]:
-                report = answer.json()["history"][0]
-                if report["result"] == "lost" and report["source"] == source \
-                        and report["destination"] == dead:
-                    return True
-        return False
 
     def start_over(self, settled):
         if not settled or guests.holders(self.lab, DOMAIN):
@@ -254,8 +345,9 @@ def run(suite, options):
         campaign = Campaign(suite, lab, seed)
         campaign.fresh_domain("n1")
         campaign.calibrate()
-        suite.say(f"a move takes {campaign.pace.total:.2f} s here, its pause begins after "
-                  f"{campaign.pace.to_pause:.2f} s")
+        for words, pace in campaign.paces.items():
+            suite.say(f"{' '.join(('move', *words))} takes {pace.total:.2f} s here, its pause "
+                      f"begins after {pace.to_pause:.2f} s")
         started = time.monotonic()
         for number in range(1, options.moves + 1):
             if time.monotonic() - started > options.moves * 90:
@@ -267,8 +359,21 @@ def run(suite, options):
         for name, value in campaign.counts.items():
             suite.figure(name, value)
     suite.figure("seed", seed)
-    suite.check(f"in {campaign.counts['moves']} moves no domain was doubled",
-                campaign.counts["doubled"] == 0)
-    suite.check(f"in {campaign.counts['moves']} moves no domain was lost",
-                campaign.counts["lost"] == 0)
+    verdict(suite, campaign)
+
+
+def verdict(suite, campaign):
+    """The table of faults, and what must hold of the campaign as a whole."""
+    columns = ("hit", "missed", "moved", "kept", "died_ran", "died_committed")
+    suite.say(f"        {'fault':<25}{'  '.join(columns)}   (outcomes of those that hit)")
+    for fault, kind in campaign.kinds.items():
+        suite.say(f"        {fault:<25}" + "  ".join(f"{kind[c]:>{len(c)}}" for c in columns))
+    done = campaign.counts["moves"]
+    suite.check(f"in {done} moves no domain was doubled", campaign.counts["doubled"] == 0)
+    suite.check(f"in {done} moves no domain was lost", campaign.counts["lost"] == 0)
     suite.check("no move was left without an end", campaign.counts["stuck"] == 0)
+    if done >= EVERY_KIND_HITS:
+        idle = [fault for fault, kind in campaign.kinds.items() if kind["hit"] == 0]
+        suite.check("every kind of fault has hit a move", not idle, idle)
+        idle = [fault for fault in DATA_FAULTS if campaign.kinds[fault]["kept"] == 0]
+        suite.check("every fault of the data has ended a move", not idle, idle)

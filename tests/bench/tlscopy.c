@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The yardstick of the data path: a plain GnuTLS copy from memory to memory over one TCP
- * connection, with the very priorities that xenferry-mover uses (agent/mover/tls.c), and nothing
+ * connection, with the very priorities that xenferry-mover uses (agent/mover/priority.h), and nothing
  * else. tests/bench divides the mover's throughput by this.
  *
  *   tlscopy listen ADDRESS PORT BYTES     prints "seconds S" when all has arrived

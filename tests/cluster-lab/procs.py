@@ -93,13 +93,15 @@ def alive(pid, started):
 
 
 def rss_kib(pid):
-    """Resident memory of its own. Left out: what it shares, which here is the rings of Corosync's
-    libraries, whose fixed MiBs become resident one page after the other."""
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+    """(private, whole) resident memory. What the whole has besides is shared: here mostly the rings
+    of Corosync's libraries, whose fixed MiBs become resident one page after the other."""
+    found = {}
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1])
-    return 0
+            words = line.split()
+            if words[0] in ("RssAnon:", "VmRSS:"):
+                found[words[0]] = int(words[1])
+    return found["RssAnon:"], found["VmRSS:"]
 
 
 def fd_count(pid):

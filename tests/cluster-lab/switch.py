@@ -24,12 +24,12 @@ def rules(faults):
     for fault in faults:
         if fault["kind"] == "cut":
             a, b, match = fault["a"], fault["b"], MATCH[fault["what"]]
-            lines.append(f'iifname "{a}" oifname "{b}" {match}drop')
-            lines.append(f'iifname "{b}" oifname "{a}" {match}drop')
+            lines.append(f'iifname "{a}" oifname "{b}" {match}counter drop')
+            lines.append(f'iifname "{b}" oifname "{a}" {match}counter drop')
         elif fault["kind"] == "isolate":
             host, match = fault["host"], MATCH[fault["what"]]
-            lines.append(f'iifname "{host}" {match}drop')
-            lines.append(f'oifname "{host}" {match}drop')
+            lines.append(f'iifname "{host}" {match}counter drop')
+            lines.append(f'oifname "{host}" {match}counter drop')
         elif fault["kind"] == "corrupt":
             # Four bytes well inside the payload of one full segment. The frame has not left the
             # machine, so its checksum is still to be filled in: TCP takes the bytes as sent.
@@ -58,8 +58,8 @@ def load(switch_ns, faults):
     )
 
 
-def corrupted_packets(switch_ns):
-    """How many packets the corrupt rules have hit."""
+def met_packets(switch_ns):
+    """How many packets the faults have dropped or changed since load()."""
     listing = subprocess.run(
         ["ip", "netns", "exec", switch_ns, "nft", "list", "table", "bridge", "faults"],
         check=True, capture_output=True, text=True,

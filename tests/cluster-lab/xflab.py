@@ -508,8 +508,9 @@ class Lab:
         self.check_host(b)
         self._add_fault({"kind": "corrupt", "a": a, "b": b})
 
-    def corrupted(self):
-        return switch.corrupted_packets(self.netns("switch"))
+    def met(self):
+        """How many packets the network's faults have dropped or changed since the last one came."""
+        return switch.met_packets(self.netns("switch"))
 
     def heal(self):
         self.faults = []
