@@ -12,8 +12,15 @@
 static const uint8_t id_be[4] = { 'X', 'E', 'N', 'F' };
 static const uint8_t version_be[4] = { 0, 0, 0, XF_STREAM_VERSION };
 static const uint8_t options_le_be[2] = { 0, 0 }; /* bit 0 clear: the rest is little-endian */
+/* Of the outer header all fields are; options as above. */
+static const uint8_t outer_be[XF_STREAM_OUTER_SIZE] = { 'L', 'i', 'b', 'x', 'l', 'F', 'm', 't',
+                                                        0,   0,   0,   2,   0,   0,   0,   0 };
+/* What tells the two apart. */
+#define IDENT_SIZE 8u
 
 enum {
+    IN_IDENT,
+    IN_OUTER,
     IN_IMAGE,
     IN_DOMAIN,
     IN_RECORD,
@@ -21,20 +28,24 @@ enum {
     IN_ENTRIES,
     IN_BODY,
     IN_PADDING,
-    IN_NOTHING, /* END was read */
+    IN_NOTHING, /* the last record was read */
     IN_FAILURE,
 };
 
 void xf_stream_init(struct xf_stream *s)
 {
     memset(s, 0, sizeof(*s));
-    s->state = IN_IMAGE;
+    s->state = IN_IDENT;
 }
 
 /* Size of the header under way. */
 static uint32_t head_size(const struct xf_stream *s)
 {
     switch (s->state) {
+    case IN_IDENT:
+        return IDENT_SIZE;
+    case IN_OUTER:
+        return XF_STREAM_OUTER_SIZE;
     case IN_IMAGE:
         return XF_STREAM_IMAGE_SIZE;
     case IN_DOMAIN:
@@ -50,6 +61,24 @@ static uint32_t head_size(const struct xf_stream *s)
     default:
         return 0;
     }
+}
+
+/* The header under way goes on, now that it is known which it is. */
+static int take_ident(struct xf_stream *s)
+{
+    s->wrapped = memcmp(s->hold, outer_be, IDENT_SIZE) == 0;
+    s->outside = s->wrapped;
+    s->state = s->wrapped ? IN_OUTER : IN_IMAGE;
+    return XF_STREAM_MORE;
+}
+
+static int take_outer(struct xf_stream *s)
+{
+    if (memcmp(s->hold, outer_be, sizeof(outer_be)) != 0) {
+        return -EBADMSG;
+    }
+    s->state = IN_RECORD;
+    return XF_STREAM_OUTER;
 }
 
 static int take_image(struct xf_stream *s, struct xf_get *g)
@@ -87,6 +116,20 @@ static int take_domain(struct xf_stream *s, struct xf_get *g)
     return XF_STREAM_DOMAIN;
 }
 
+static int take_outer_record(struct xf_stream *s)
+{
+    bool context = s->type == XF_STREAM_OUTER_LIBXC_CONTEXT;
+    bool end = s->type == XF_STREAM_OUTER_END;
+
+    if (s->type > XF_STREAM_OUTER_EMULATOR_CONTEXT || ((context || end) && s->length != 0) ||
+        s->inner_seen == context) {
+        return -EBADMSG; /* the libxc stream comes first, and once */
+    }
+    s->body_left = s->length;
+    s->state = IN_BODY;
+    return XF_STREAM_OUTER_RECORD;
+}
+
 static int take_record(struct xf_stream *s, struct xf_get *g)
 {
     s->type = xf_get_u32(g);
@@ -95,6 +138,9 @@ static int take_record(struct xf_stream *s, struct xf_get *g)
     s->n_content = 0;
     if (s->length > XF_STREAM_LENGTH_MAX) {
         return -EBADMSG;
+    }
+    if (s->outside) {
+        return take_outer_record(s);
     }
     if (s->type == XF_STREAM_PAGE_DATA) {
         if (s->length < XF_STREAM_PAGES_SIZE) {
@@ -154,7 +200,16 @@ static int take_padding(struct xf_stream *s, const struct xf_get *g)
             return -EBADMSG;
         }
     }
-    s->state = s->type == XF_STREAM_END ? IN_NOTHING : IN_RECORD;
+    if (xf_stream_is_last(s)) {
+        s->state = IN_NOTHING;
+    } else if (s->outside && s->type == XF_STREAM_OUTER_LIBXC_CONTEXT) {
+        s->outside = false;
+        s->inner_seen = true;
+        s->state = IN_IMAGE;
+    } else {
+        s->outside = s->outside || s->type == XF_STREAM_END;
+        s->state = IN_RECORD;
+    }
     return XF_STREAM_CLOSE;
 }
 
@@ -163,8 +218,13 @@ static int take(struct xf_stream *s)
 {
     struct xf_get g = { .buf = s->hold, .size = s->hold_size };
 
+    if (s->state == IN_IDENT) {
+        return take_ident(s);
+    }
     s->hold_size = 0;
     switch (s->state) {
+    case IN_OUTER:
+        return take_outer(s);
     case IN_IMAGE:
         return take_image(s, &g);
     case IN_DOMAIN:
@@ -246,9 +306,20 @@ void xf_stream_took(struct xf_stream *s, uint32_t n)
     s->body_left -= n;
 }
 
+bool xf_stream_is_last(const struct xf_stream *s)
+{
+    /* The two ENDs have the same number; a libxc stream inside another ends only itself. */
+    return s->type == XF_STREAM_END && s->outside == s->wrapped;
+}
+
 bool xf_stream_ended(const struct xf_stream *s)
 {
     return s->state == IN_NOTHING;
+}
+
+void xf_stream_put_outer(struct xf_put *p)
+{
+    xf_put_bytes(p, outer_be, sizeof(outer_be));
 }
 
 void xf_stream_put_image(struct xf_put *p)

@@ -4,6 +4,12 @@
  *
  *   image header (24) | domain header (16) | record: type u32, length u32, body, zeros to 8 …
  *
+ * alone, as the sandbox writes it, or inside a libxl stream, version 2 (docs/specs/
+ * libxl-migration-stream):
+ *
+ *   outer header (16) | outer record LIBXC_CONTEXT (empty) | the libxc stream to its END |
+ *   outer records, same layout, to an END of their own
+ *
  * An incremental parser that copies nothing but headers, and what is needed to write the same.
  * Used by the sandbox hypervisor to save and restore and by the mover's encoder and decoder.
  *
@@ -28,6 +34,7 @@
 
 #include "bytes.h"
 
+#define XF_STREAM_OUTER_SIZE  16u
 #define XF_STREAM_IMAGE_SIZE  24u
 #define XF_STREAM_DOMAIN_SIZE 16u
 #define XF_STREAM_RECORD_SIZE 8u
@@ -75,6 +82,18 @@ enum xf_stream_record {
     XF_STREAM_RECORDS(X)
 #undef X
 };
+/* X(symbol, number): the outer records; checkpointed streams have more and are not ours. */
+#define XF_STREAM_OUTER_RECORDS(X)                                                                 \
+    X(OUTER_END, 0x00)                                                                             \
+    X(OUTER_LIBXC_CONTEXT, 0x01)                                                                   \
+    X(OUTER_EMULATOR_XENSTORE_DATA, 0x02)                                                          \
+    X(OUTER_EMULATOR_CONTEXT, 0x03)
+
+enum xf_stream_outer_record {
+#define X(sym, number) XF_STREAM_##sym = (number),
+    XF_STREAM_OUTER_RECORDS(X)
+#undef X
+};
 /* Set in a record's type: a reader that does not know it may skip it. */
 #define XF_STREAM_OPTIONAL   0x80000000u
 
@@ -105,13 +124,15 @@ static inline uint32_t xf_stream_padding(uint32_t length)
 }
 
 enum xf_stream_item {
-    XF_STREAM_MORE = 0, /* everything fed was used and nothing is complete yet */
-    XF_STREAM_IMAGE,    /* image header read and good */
-    XF_STREAM_DOMAIN,   /* domain header read: .domain .xen_major .xen_minor */
+    XF_STREAM_MORE = 0,     /* everything fed was used and nothing is complete yet */
+    XF_STREAM_OUTER,        /* outer header read and good */
+    XF_STREAM_OUTER_RECORD, /* header of an outer record: .type .length; body follows */
+    XF_STREAM_IMAGE,        /* image header read and good */
+    XF_STREAM_DOMAIN,       /* domain header read: .domain .xen_major .xen_minor */
     XF_STREAM_RECORD, /* header of a record other than PAGE_DATA: .type .length; body follows */
     XF_STREAM_PAGES,  /* PAGE_DATA: .length, .count entries in .entry, .n_content pages follow */
     XF_STREAM_PIECE,  /* some bytes of the body: .piece .piece_size; .body_left not yet seen */
-    XF_STREAM_CLOSE,  /* the record with its padding is over; for END the stream is */
+    XF_STREAM_CLOSE,  /* the record with its padding is over; the last one ends the stream */
 };
 
 struct xf_stream {
@@ -129,6 +150,9 @@ struct xf_stream {
     uint64_t entry[XF_STREAM_BATCH_MAX];
     /* the parser's own */
     uint8_t state;
+    bool wrapped;    /* in a libxl stream */
+    bool outside;    /* of the libxc stream: the record is an outer one */
+    bool inner_seen; /* it comes once */
     uint32_t hold_size;
     uint8_t hold[8u * XF_STREAM_BATCH_MAX]; /* an unfinished header, at most all the entries */
 };
@@ -147,13 +171,17 @@ int xf_stream_feed(struct xf_stream *s, const uint8_t *buf, size_t size, size_t 
 size_t xf_stream_want(const struct xf_stream *s);
 /* n bytes of the body (n <= .body_left, asserted) were read past the parser. */
 void xf_stream_took(struct xf_stream *s, uint32_t n);
-/* The END record was read to its last byte. */
+/* The record whose header was read last ends the stream. */
+bool xf_stream_is_last(const struct xf_stream *s);
+/* That record was read to its last byte. */
 bool xf_stream_ended(const struct xf_stream *s);
 
 /* Writing: headers only; bodies and xf_stream_padding() zeros are the caller's. */
+void xf_stream_put_outer(struct xf_put *p);
 void xf_stream_put_image(struct xf_put *p);
 void xf_stream_put_domain(struct xf_put *p, enum xf_stream_domain domain, uint32_t xen_major,
                           uint32_t xen_minor);
+/* The layout of outer records is the same. */
 void xf_stream_put_record(struct xf_put *p, uint32_t type, uint32_t length);
 /* Record header, count and entries; n_content pages must follow. count <= XF_STREAM_BATCH_MAX. */
 void xf_stream_put_pages(struct xf_put *p, const uint64_t *entry, uint32_t count);

@@ -17,6 +17,9 @@ static void write_item(struct xf_put *p, const struct xf_stream *s, int item)
     static const uint8_t zeros[8];
 
     switch (item) {
+    case XF_STREAM_OUTER:
+        xf_stream_put_outer(p);
+        break;
     case XF_STREAM_IMAGE:
         xf_stream_put_image(p);
         break;
@@ -24,6 +27,7 @@ static void write_item(struct xf_put *p, const struct xf_stream *s, int item)
         xf_stream_put_domain(p, s->domain, s->xen_major, s->xen_minor);
         break;
     case XF_STREAM_RECORD:
+    case XF_STREAM_OUTER_RECORD:
         xf_stream_put_record(p, s->type, s->length);
         break;
     case XF_STREAM_PAGES:

@@ -40,13 +40,33 @@ static size_t make_stream(void)
     return p.len;
 }
 
+/* The same inside a libxl stream, with an odd record behind it. */
+static size_t make_wrapped(void)
+{
+    size_t inner = make_stream(), head = XF_STREAM_OUTER_SIZE + XF_STREAM_RECORD_SIZE;
+    struct xf_put before = { .buf = stream, .size = head };
+    struct xf_put p = { .buf = stream + head + inner, .size = sizeof(stream) - head - inner };
+
+    memmove(stream + head, stream, inner);
+    xf_stream_put_outer(&before);
+    xf_stream_put_record(&before, XF_STREAM_OUTER_LIBXC_CONTEXT, 0);
+    xf_stream_put_record(&p, XF_STREAM_OUTER_EMULATOR_XENSTORE_DATA, 9);
+    xf_put_bytes(&p, "nine byte", 9);
+    xf_put_bytes(&p, zeros, 7);
+    xf_stream_put_record(&p, XF_STREAM_OUTER_END, 0);
+    assert_false(p.failed || before.failed);
+    return head + inner + p.len;
+}
+
 static void write_item(struct xf_put *p, int item)
 {
-    if (item == XF_STREAM_IMAGE) {
+    if (item == XF_STREAM_OUTER) {
+        xf_stream_put_outer(p);
+    } else if (item == XF_STREAM_IMAGE) {
         xf_stream_put_image(p);
     } else if (item == XF_STREAM_DOMAIN) {
         xf_stream_put_domain(p, s.domain, s.xen_major, s.xen_minor);
-    } else if (item == XF_STREAM_RECORD) {
+    } else if (item == XF_STREAM_RECORD || item == XF_STREAM_OUTER_RECORD) {
         xf_stream_put_record(p, s.type, s.length);
     } else if (item == XF_STREAM_PAGES) {
         xf_stream_put_pages(p, s.entry, s.count);
@@ -124,6 +144,78 @@ static void however_it_is_cut_a_stream_reads_the_same(void **state)
         assert_int_equal(len, size);
         assert_memory_equal(again, stream, size);
     }
+}
+
+static void a_stream_inside_a_libxl_stream_reads_the_same(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step < 9000; step += step < 60 ? 1 : 997) {
+        size_t size = make_wrapped(), len;
+
+        assert_int_equal(read_in_steps(size, step, &len), XF_STREAM_MORE);
+        assert_true(xf_stream_ended(&s));
+        assert_int_equal(len, size);
+        assert_memory_equal(again, stream, size);
+    }
+}
+
+static void only_the_outer_end_is_the_last_record(void **state)
+{
+    size_t size = make_wrapped(), at = 0, n_last = 0, n_ends = 0;
+
+    (void)state;
+    xf_stream_init(&s);
+    while (!xf_stream_ended(&s)) {
+        size_t want = xf_stream_want(&s), used;
+        int item;
+
+        assert_true(want <= size - at);
+        item = xf_stream_feed(&s, stream + at, want, &used);
+        assert_int_equal(used, want);
+        assert_true(item >= 0);
+        at += used;
+        if (item == XF_STREAM_RECORD || item == XF_STREAM_OUTER_RECORD) {
+            n_ends += s.type == XF_STREAM_END;
+            n_last += xf_stream_is_last(&s);
+            assert_true(n_last == 0 || at == size);
+        }
+    }
+    assert_int_equal(at, size);
+    assert_int_equal(n_ends, 2);
+    assert_int_equal(n_last, 1);
+}
+
+static void outer_records_come_in_their_order(void **state)
+{
+    const size_t at_context = XF_STREAM_OUTER_SIZE;
+    size_t size, len;
+
+    (void)state;
+    size = make_wrapped();
+    stream[0] ^= 1; /* then it is no libxc stream either */
+    assert_int_equal(read_in_steps(size, size, &len), -EBADMSG);
+    size = make_wrapped();
+    stream[11] = 1; /* version 1 */
+    assert_int_equal(read_in_steps(size, size, &len), -EBADMSG);
+    size = make_wrapped();
+    stream[15] = 1; /* big-endian */
+    assert_int_equal(read_in_steps(size, size, &len), -EBADMSG);
+    for (uint8_t type = 0; type < 8; type++) {
+        size = make_wrapped();
+        stream[at_context] = type;
+        assert_int_equal(read_in_steps(size, size, &len) == XF_STREAM_MORE,
+                         type == XF_STREAM_OUTER_LIBXC_CONTEXT);
+        size = make_wrapped();
+        stream[size - XF_STREAM_RECORD_SIZE] = type;
+        assert_int_equal(read_in_steps(size, size, &len) == XF_STREAM_MORE,
+                         type == XF_STREAM_OUTER_END ||
+                             type == XF_STREAM_OUTER_EMULATOR_XENSTORE_DATA ||
+                             type == XF_STREAM_OUTER_EMULATOR_CONTEXT);
+        assert_int_equal(xf_stream_ended(&s), type == XF_STREAM_OUTER_END);
+    }
+    size = make_wrapped();
+    stream[at_context + 4] = 8; /* a body that the specification does not know */
+    assert_int_equal(read_in_steps(size, size, &len), -EBADMSG);
 }
 
 static void a_stream_cut_short_has_not_ended(void **state)
@@ -257,6 +349,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_are_those_of_the_specification),
         cmocka_unit_test(however_it_is_cut_a_stream_reads_the_same),
+        cmocka_unit_test(a_stream_inside_a_libxl_stream_reads_the_same),
+        cmocka_unit_test(only_the_outer_end_is_the_last_record),
+        cmocka_unit_test(outer_records_come_in_their_order),
         cmocka_unit_test(a_stream_cut_short_has_not_ended),
         cmocka_unit_test(nothing_follows_the_end),
         cmocka_unit_test(reading_what_is_wanted_never_reads_too_far),
