@@ -3,6 +3,7 @@
 
 #include "attempt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,18 @@
 #include "slots.h"
 #include "text.h"
 
-#define PROGRESS_MS   1000u
+#define PROGRESS_MS     1000u
+/*
+ * After unpausing the guest's devices connect anew, for which they need this host's processors
+ * more than the domain needs its name.
+ */
+#define RENAME_AFTER_MS 1000u
 /* Corosync and the group are there within seconds of the agent's start, or are in trouble. */
-#define GROUP_WAIT_MS 15000u
+#define GROUP_WAIT_MS   15000u
+/* A source that was cut off is out of the view long before. */
+#define SOURCE_WAIT_MS  10000u
 /* A destination without a free slot is asked again this much later. */
-#define REQUEUE_MS    1000u
+#define REQUEUE_MS      1000u
 
 struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source)
 {
@@ -58,6 +66,29 @@ void xf_attempt_free(struct xf_domain *dom)
     free(at->config);
     free(at);
     dom->attempt = NULL;
+}
+
+enum xf_reason xf_attempt_configure(struct xf_domain *dom)
+{
+    struct xf_agent *agent = dom->agent;
+    struct xf_attempt *at = dom->attempt;
+    char err[200];
+    int rc;
+
+    free(at->config);
+    at->config = calloc(1, XF_CONFIG_SIZE_MAX);
+    if (at->config == NULL) {
+        abort();
+    }
+    rc = agent->hyper_ops->config(agent->hyper, &dom->uuid, at->config, XF_CONFIG_SIZE_MAX);
+    if (rc != 0) {
+        return rc == -EAGAIN ? XF_REASON_BUSY : XF_REASON_HYPERVISOR;
+    }
+    if (!xf_text_utf8_ok(at->config)) {
+        return XF_REASON_CONFIG; /* it travels as JSON */
+    }
+    at->needs_known = agent->hyper_ops->needs(at->config, &at->needs, err, sizeof(err)) == 0;
+    return XF_REASON_OK;
 }
 
 /* ---- payloads ---- */
@@ -130,7 +161,7 @@ static uint32_t take_time(const uint8_t *payload, uint32_t size)
 {
     struct xf_get get = { .buf = payload, .size = size };
 
-    return size == 4 ? xf_get_u32(&get) : 0;
+    return size >= 4 ? xf_get_u32(&get) : 0;
 }
 
 size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4])
@@ -139,6 +170,46 @@ size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4])
 
     xf_put_u32(&put, us);
     return put.len;
+}
+
+static void add_note(struct xf_attempt *at, const char *text)
+{
+    if (at->n_notes < XF_ATTEMPT_NOTES_MAX && text[0] != '\0') {
+        xf_text_copy(at->notes[at->n_notes++], sizeof(at->notes[0]), text);
+    }
+}
+
+/* What D's mover remarked comes behind the time, each remark ended by NUL. */
+static void take_notes(struct xf_attempt *at, const uint8_t *payload, uint32_t size)
+{
+    const char *p = (const char *)payload + 4;
+    const char *end = (const char *)payload + size;
+
+    while (p < end) {
+        size_t len = strnlen(p, (size_t)(end - p));
+
+        if (p + len == end || !xf_text_name_ok(p, len + 1)) {
+            return; /* not as it should be: no remark is worth a quarrel */
+        }
+        add_note(at, p);
+        p += len + 1;
+    }
+}
+
+size_t xf_attempt_ready_payload(const struct xf_domain *dom, uint8_t *buf, size_t size)
+{
+    const struct xf_attempt *at = dom->attempt;
+    size_t at_size = xf_attempt_time_payload(at != NULL ? at->build_us : 0, buf);
+
+    for (uint32_t i = 0; at != NULL && i < at->n_notes; i++) {
+        size_t len = strlen(at->notes[i]) + 1;
+
+        if (len <= size - at_size) {
+            memcpy(buf + at_size, at->notes[i], len);
+            at_size += len;
+        }
+    }
+    return at_size;
 }
 
 static void take_json(struct xf_domain *dom, const struct xf_msg *msg, const uint8_t *payload,
@@ -185,6 +256,9 @@ void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
         if (mine && at->ready_us == 0) {
             at->ready_us = xf_now_us();
             at->build_us = take_time(payload, size);
+            if (size > 4) {
+                take_notes(at, payload, size);
+            }
         }
         return;
     case XF_MSG_RUNNING:
@@ -280,6 +354,9 @@ void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg)
         at->finished = true;
         xf_text_copy(at->failure, sizeof(at->failure), msg->text);
         return;
+    case XF_LINK_NOTE:
+        add_note(at, msg->text);
+        return;
     case XF_LINK_CONNECTED:
     case XF_LINK_SEND:
     case XF_LINK_RECEIVE:
@@ -321,8 +398,7 @@ static void announce_arrival(struct xf_domain *dom)
     if (dom->attempt != NULL && dom->attempt->announce != NULL) {
         xf_announce_fire(dom->attempt->announce);
     }
-    agent->hyper_ops->rename(agent->hyper, xf_op_cookie_new(dom, XF_OP_NONE), &dom->uuid,
-                             XF_VARIANT_PLAIN);
+    dom->rename_at_ms = xf_now_ms() + RENAME_AFTER_MS;
     xf_domain_log(dom, LOG_NOTICE, "runs here, arrived from %s",
                   xf_peer_slot_name(agent, dom->core.src));
     xf_op_release(dom);
@@ -468,19 +544,11 @@ static void make_up(struct xf_domain *dom)
 
 void xf_attempt_adopt(struct xf_domain *dom)
 {
-    struct xf_agent *agent = dom->agent;
     struct xf_attempt *at;
-    char err[200];
 
     make_up(dom);
     at = dom->attempt;
-    at->config = calloc(1, XF_CONFIG_SIZE_MAX);
-    if (at->config == NULL) {
-        abort();
-    }
-    at->needs_known =
-        agent->hyper_ops->config(agent->hyper, &dom->uuid, at->config, XF_CONFIG_SIZE_MAX) == 0 &&
-        agent->hyper_ops->needs(at->config, &at->needs, err, sizeof(err)) == 0;
+    (void)xf_attempt_configure(dom); /* what cannot be had is only needed for announcements */
     if (at->source) {
         xf_attempt_net_source(dom);
         if (dom->core.state == XF_ST_S_COMMIT && at->watch != NULL) {
@@ -498,11 +566,6 @@ static bool network_is_awaited(const struct xf_attempt *at, uint64_t now_ms)
 }
 
 /* What a restarted agent undid before it joined is worth a report to all, too. */
-static bool group_is_awaited(const struct xf_domain *dom, uint64_t now_ms)
-{
-    return dom->agent->members == 0 && now_ms < dom->attempt->ended_ms + GROUP_WAIT_MS;
-}
-
 static bool reports(const struct xf_domain *dom)
 {
     const struct xf_attempt *at = dom->attempt;
@@ -513,6 +576,20 @@ static bool reports(const struct xf_domain *dom)
     }
     /* Where S is gone, D speaks for both. */
     return at->source || (src.i < XF_NODES_MAX && !dom->agent->peer[src.i].member);
+}
+
+/* S's figures are better; it may have died with them, which its view will tell. */
+static bool source_is_awaited(const struct xf_domain *dom, uint64_t now_ms)
+{
+    const struct xf_attempt *at = dom->attempt;
+
+    return !at->source && at->id.epoch != 0 && !at->told && at->report_at_ms != 0 &&
+           !reports(dom) && now_ms < at->ended_ms + SOURCE_WAIT_MS;
+}
+
+static bool group_is_awaited(const struct xf_domain *dom, uint64_t now_ms)
+{
+    return dom->agent->members == 0 && now_ms < dom->attempt->ended_ms + GROUP_WAIT_MS;
 }
 
 /* Called with the core's REPORT, and again while the old host waits to see the MAC. */
@@ -536,7 +613,8 @@ void xf_attempt_end(struct xf_domain *dom, enum xf_reason reason)
             xf_op_release(dom);
         }
     }
-    if (network_is_awaited(at, now_ms) || group_is_awaited(dom, now_ms) || requeue(dom)) {
+    if (network_is_awaited(at, now_ms) || source_is_awaited(dom, now_ms) ||
+        group_is_awaited(dom, now_ms) || requeue(dom)) {
         return;
     }
     if (reports(dom)) {

@@ -14,6 +14,8 @@
 
 /* A report with so many rounds still fits into one part of a reply. */
 #define XF_ATTEMPT_ROUNDS_MAX 96u
+#define XF_ATTEMPT_NOTES_MAX  4u
+#define XF_ATTEMPT_READY_SIZE (4u + XF_ATTEMPT_NOTES_MAX * 256u)
 /* How long a report waits for the old host to see the MAC from outside. */
 #define XF_NETWORK_WAIT_MS    1500u
 /* One switch-over at a time on a node, but none waits longer than this for another's. */
@@ -38,7 +40,9 @@ struct xf_attempt {
     char *config;
     struct xf_dom_needs needs;
     bool needs_known;
-    char failure[256]; /* the mover's words */
+    char failure[256];                     /* the mover's words */
+    char notes[XF_ATTEMPT_NOTES_MAX][256]; /* its remarks */
+    uint32_t n_notes;
 
     uint32_t n_rounds;
     struct xf_round
@@ -63,6 +67,7 @@ struct xf_attempt {
     bool shown_doubt;
     uint32_t max_time_s;
     bool limit_hit;
+    bool told;  /* D: S has published its report */
     bool ended; /* reported by the core; the report waits for the network */
     enum xf_reason end_reason;
     uint8_t end_outcome;
@@ -81,13 +86,16 @@ struct xf_attempt {
 struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source);
 /* One that an earlier agent began: as much of it as the record and the hypervisor know. */
 void xf_attempt_adopt(struct xf_domain *dom);
+/* S: the domain's configuration as it is now. XF_REASON_BUSY: ask again. */
+enum xf_reason xf_attempt_configure(struct xf_domain *dom);
 void xf_attempt_free(struct xf_domain *dom); /* when there is one */
 
 /* Payloads of DOMAIN frames, docs/wire.md. */
 json_t *xf_attempt_intent(struct xf_domain *dom);
 void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
                              const uint8_t *payload, uint32_t size);
-/* READY's and RUNNING's payload: one number in buf. Returns its size. */
+/* READY's payload: how long building took and what D's mover remarked; RUNNING's: one number. */
+size_t xf_attempt_ready_payload(const struct xf_domain *dom, uint8_t *buf, size_t size);
 size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4]);
 
 /* What the mover said. */

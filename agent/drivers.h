@@ -31,6 +31,7 @@ struct xf_dom_info {
     char name[XF_NAME_SIZE]; /* without the variant's ending */
     uint8_t variant;         /* enum xf_variant */
     uint8_t copy;            /* enum xf_copy */
+    bool foreign; /* another toolstack's migration made it or left it: shown, not touched */
     struct xf_domid domid;
     uint32_t memory_mib;
     uint32_t vcpus;
@@ -45,7 +46,7 @@ struct xf_host_facts {
 };
 
 /* What a domain's configuration asks of a host: preflight and address hand-over read this. */
-#define XF_VIFS_MAX 8
+#define XF_VIFS_MAX  8
 #define XF_DISKS_MAX 16
 struct xf_dom_needs {
     struct xf_uuid uuid; /* all zero when the configuration names none */
@@ -71,10 +72,17 @@ struct xf_hyper_events {
     void (*done)(void *arg, uint64_t cookie, bool ok, enum xf_reason reason, const char *text);
     /* A domain's copy on this host appeared, changed or vanished by itself (guest shut down, process died). */
     void (*changed)(void *arg, const struct xf_dom_info *info, bool gone);
+    /*
+     * translate() with this cookie ended. text: the configuration as the other operations take it
+     * or, if reason is not XF_REASON_OK, what is wrong with it. Comes from the loop, or from inside
+     * translate().
+     */
+    void (*translated)(void *arg, uint64_t cookie, enum xf_reason reason, const char *text);
 };
 
 struct xf_hyper_ops {
-    const char *name; /* as in the setting "hypervisor" */
+    const char *name;  /* as in the setting "hypervisor" */
+    const char *mover; /* the program whose mover's side fits it */
 
     /* 0 or negative errno. dir: /run/xenferry, for sockets and locks. */
     int (*open)(qb_loop_t *loop, const char *dir, uint64_t memory_limit_mib,
@@ -85,25 +93,30 @@ struct xf_hyper_ops {
     int (*facts)(struct xf_hyper *hyper, struct xf_host_facts *ret_facts);
     /* Immediate: every copy on this host, all name variants; at most max; 0 or negative errno. */
     int (*scan)(struct xf_hyper *hyper, struct xf_dom_info *ret_list, size_t max, size_t *ret_n);
-    /* Immediate: the configuration the domain runs with, NUL-terminated. */
+    /* Immediate: the configuration the domain runs with, NUL-terminated. -EAGAIN: not read yet. */
     int (*config)(struct xf_hyper *hyper, const struct xf_uuid *uuid, char *buf, size_t size);
+    /* Started here, ended in events->translated(cookie): what a person wrote, for needs(), create(). */
+    void (*translate)(struct xf_hyper *hyper, uint64_t cookie, const char *text);
     /* Pure: reads a configuration; errors name line and key in err. 0 or -EINVAL. */
     int (*needs)(const char *config, struct xf_dom_needs *ret_needs, char *err, size_t err_size);
 
     /* Started here, ended in events->done(cookie). Idempotent: a second destroy, resume or unpause succeeds. */
-    void (*create)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid, const char *config);
+    void (*create)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid,
+                   const char *config);
     void (*destroy)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid);
     /* Suspended -> running. One that never suspended is left alone and that is success (H10). */
     void (*resume)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid);
     /* Paused copy -> running. Allocates, opens, resolves, forks and fsyncs nothing (H12). */
     void (*unpause)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid);
-    void (*rename)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid, enum xf_variant variant);
+    void (*rename)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid,
+                   enum xf_variant variant);
     /* Immediate: memory put aside for an incoming domain, until released. 0 or -ENOMEM. */
     int (*reserve)(struct xf_hyper *hyper, const struct xf_uuid *uuid, uint32_t memory_mib);
     void (*release)(struct xf_hyper *hyper, const struct xf_uuid *uuid);
 };
 
 extern const struct xf_hyper_ops xf_hyper_sandbox;
+extern const struct xf_hyper_ops xf_hyper_xen;
 
 /* ---- hypervisor, mover's side ---- */
 
@@ -113,8 +126,20 @@ struct xf_save_events {
      * Twice a round as libxenguest does: before the send with the fresh count, after it with
      * pages_dirty < 0. Returns the verdict.
      */
-    enum xf_verdict (*policy)(void *arg, uint32_t round, uint64_t total_written, int64_t pages_dirty);
+    enum xf_verdict (*policy)(void *arg, uint32_t round, uint64_t total_written,
+                              int64_t pages_dirty);
     void (*suspended)(void *arg);
+    /* Something that whoever reads the report should know. */
+    void (*note)(void *arg, const char *text);
+    /* Before it returns an error: the hypervisor's own words for it. */
+    void (*why)(void *arg, const char *text);
+};
+
+struct xf_restore_events {
+    void (*note)(void *arg, const char *text); /* both as above */
+    void (*why)(void *arg, const char *text);
+    /* Once: all that can be done before the last page is there is done. The source waits for it. */
+    void (*prepared)(void *arg);
 };
 
 #define XF_CAP_MS 250u
@@ -133,7 +158,7 @@ struct xf_mover_hyper_ops {
      * memory (vmsplice) and uses it again. read() and splice() into a file do.
      */
     int (*restore)(const char *dir, const struct xf_uuid *uuid, const char *config, int fd,
-                   enum xf_reason *ret_reason);
+                   const struct xf_restore_events *events, void *arg, enum xf_reason *ret_reason);
     /*
      * Scheduler cap in percent of one CPU, while save() runs; 100: none. 0 or negative errno, within
      * XF_CAP_MS also when the hypervisor does not answer: then it may or may not have been done.
@@ -141,7 +166,8 @@ struct xf_mover_hyper_ops {
     int (*cap)(const char *dir, const struct xf_uuid *uuid, uint32_t percent);
     /*
      * Number of guest pages, to size tables before the transfer. Of a domain being restored:
-     * negative until it has its memory and reads the stream.
+     * negative until it has its memory and reads the stream; -ENOTSUP if the hypervisor learns it
+     * from the stream only: then the peer's number counts.
      */
     int (*pages)(const char *dir, const struct xf_uuid *uuid, uint64_t *ret_pages);
 };

@@ -82,16 +82,6 @@ void xf_sandbox_answers_drop(struct xf_hyper *hyper)
 
 /* ---- memory ---- */
 
-static int reserved_index(const struct xf_hyper *hyper, const struct xf_uuid *uuid)
-{
-    for (uint32_t i = 0; i < hyper->n_reserved; i++) {
-        if (xf_uuid_eq(&hyper->reserved[i].uuid, uuid)) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
 /* Domains' memory and what is put aside for others; a reservation ends where its domain begins. */
 static uint64_t taken_mib(const struct xf_hyper *hyper)
 {
@@ -100,13 +90,13 @@ static uint64_t taken_mib(const struct xf_hyper *hyper)
     for (const struct xf_sandbox_domain *d = hyper->domains; d != NULL; d = d->next) {
         taken += d->status.memory_mib;
     }
-    for (uint32_t i = 0; i < hyper->n_reserved; i++) {
+    for (uint32_t i = 0; i < hyper->reserves.n; i++) {
         const struct xf_sandbox_domain *d = hyper->domains;
 
-        while (d != NULL && !xf_uuid_eq(&d->status.uuid, &hyper->reserved[i].uuid)) {
+        while (d != NULL && !xf_uuid_eq(&d->status.uuid, &hyper->reserves.of[i].uuid)) {
             d = d->next;
         }
-        taken += d == NULL ? hyper->reserved[i].memory_mib : 0;
+        taken += d == NULL ? hyper->reserves.of[i].memory_mib : 0;
     }
     return taken;
 }
@@ -135,11 +125,7 @@ static int sandbox_facts(struct xf_hyper *hyper, struct xf_host_facts *ret_facts
 
 static void sandbox_release(struct xf_hyper *hyper, const struct xf_uuid *uuid)
 {
-    int i = reserved_index(hyper, uuid);
-
-    if (i >= 0) {
-        hyper->reserved[i] = hyper->reserved[--hyper->n_reserved];
-    }
+    xf_reserve_drop(&hyper->reserves, uuid);
 }
 
 static int sandbox_reserve(struct xf_hyper *hyper, const struct xf_uuid *uuid, uint32_t memory_mib)
@@ -147,18 +133,14 @@ static int sandbox_reserve(struct xf_hyper *hyper, const struct xf_uuid *uuid, u
     struct xf_host_facts facts;
     int rc;
 
-    sandbox_release(hyper, uuid);
+    xf_reserve_drop(&hyper->reserves, uuid);
     rc = sandbox_facts(hyper, &facts);
     if (rc < 0) {
         return rc;
     }
-    if (memory_mib > facts.memory_free_mib || hyper->n_reserved == XF_SANDBOX_RESERVED_MAX) {
-        return -ENOMEM;
-    }
-    hyper->reserved[hyper->n_reserved].uuid = *uuid;
-    hyper->reserved[hyper->n_reserved].memory_mib = memory_mib;
-    hyper->n_reserved++;
-    return 0;
+    return memory_mib <= facts.memory_free_mib && xf_reserve_put(&hyper->reserves, uuid, memory_mib)
+               ? 0
+               : -ENOMEM;
 }
 
 /* ---- looking ---- */
@@ -214,6 +196,12 @@ static int sandbox_config(struct xf_hyper *hyper, const struct xf_uuid *uuid, ch
     }
     buf[at] = '\0';
     return 0;
+}
+
+/* Its configuration is its own: nothing to translate. */
+static void sandbox_translate(struct xf_hyper *hyper, uint64_t cookie, const char *text)
+{
+    hyper->events.translated(hyper->arg, cookie, XF_REASON_OK, text);
 }
 
 static int sandbox_needs(const char *config, struct xf_dom_needs *ret_needs, char *err,
@@ -306,11 +294,13 @@ static int sandbox_open(qb_loop_t *loop, const char *dir, uint64_t memory_limit_
 
 const struct xf_hyper_ops xf_hyper_sandbox = {
     .name = "sandbox",
+    .mover = "xenferry-mover",
     .open = sandbox_open,
     .close = sandbox_close,
     .facts = sandbox_facts,
     .scan = sandbox_scan,
     .config = sandbox_config,
+    .translate = sandbox_translate,
     .needs = sandbox_needs,
     .create = xf_sandbox_create,
     .destroy = xf_sandbox_domain_destroy,

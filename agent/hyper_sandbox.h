@@ -8,10 +8,10 @@
 #define XF_HYPER_SANDBOX_H
 
 #include "drivers.h"
+#include "reserve.h"
 #include "sandbox/sandbox_client.h"
 
-#define XF_SANDBOX_OPS_MAX      8 /* of one domain at a time; the core asks for one */
-#define XF_SANDBOX_RESERVED_MAX 64
+#define XF_SANDBOX_OPS_MAX 8 /* of one domain at a time; the core asks for one */
 
 struct xf_sandbox_domain {
     struct xf_sandbox_domain *next;
@@ -42,11 +42,7 @@ struct xf_hyper {
     struct xf_sandbox_domain *domains;
     struct xf_sandbox_create *creates;
     struct xf_sandbox_late *late; /* newest first */
-    uint32_t n_reserved;
-    struct {
-        struct xf_uuid uuid;
-        uint32_t memory_mib;
-    } reserved[XF_SANDBOX_RESERVED_MAX];
+    struct xf_reserves reserves;
 };
 
 /* Ends an operation from the loop, soon. text may be NULL: the reason's own sentence. */

@@ -10,6 +10,7 @@ agent_xenferryd_SOURCES = \
 	agent/attempt_net.c \
 	agent/blackbox.c agent/blackbox.h \
 	agent/boot_number.c agent/boot_number.h \
+	agent/child.c agent/child.h \
 	agent/clock_qb.c agent/clock_qb.h \
 	agent/cluster_corosync.c agent/cluster_corosync.h \
 	agent/cluster_impl.h \
@@ -22,6 +23,10 @@ agent_xenferryd_SOURCES = \
 	agent/hyper_sandbox.c agent/hyper_sandbox.h \
 	agent/hyper_sandbox_create.c \
 	agent/hyper_sandbox_domain.c \
+	agent/hyper_xen.c agent/hyper_xen.h \
+	agent/hyper_xen_config.c \
+	agent/hyper_xen_proc.c \
+	agent/xen/xen_proto.h \
 	agent/ipc_qb.c agent/ipc_qb.h \
 	agent/log_qb.c agent/log_qb.h \
 	agent/main.c \
@@ -36,8 +41,10 @@ agent_xenferryd_SOURCES = \
 	agent/perform.c \
 	agent/preflight.c agent/preflight.h \
 	agent/report.c agent/report.h \
+	agent/reserve.c agent/reserve.h \
 	agent/requests.c agent/requests.h \
 	agent/requests_domain.c \
+	agent/requests_foreign.c \
 	agent/requests_move.c \
 	agent/requests_show.c \
 	agent/secret.c agent/secret.h \

@@ -5,193 +5,81 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "log_qb.h"
 #include "text.h"
 
-#define PROGRAM "xenferry-mover"
-
-extern char **environ;
+_Static_assert(XF_CHILD_FD == XF_LINK_FD, "where the mover looks for its link");
 
 struct xf_mover {
-    qb_loop_t *loop;
-    pid_t pid;
-    int pid_fd;
-    int fd;
-    bool dead; /* reaped; freed when the stack is unwound */
+    struct xf_child *child;
     const struct xf_mover_events *events;
     void *arg;
     /* Large and of one use: kept off the stack. */
     uint8_t buf[XF_LINK_SIZE_MAX];
+    uint8_t out[XF_LINK_SIZE_MAX];
     struct xf_link_msg heard; /* an answer may be told while this is looked at */
     struct xf_link_msg told;
 };
 
-static void receive_all(struct xf_mover *m)
+static void heard(void *arg, size_t size)
 {
-    ssize_t n;
+    struct xf_mover *m = arg;
 
-    while (m->fd >= 0) {
-        n = recv(m->fd, m->buf, sizeof(m->buf), MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0 && errno == EAGAIN) {
-            return;
-        }
-        if (n <= 0) {
-            qb_loop_poll_del(m->loop, m->fd);
-            close(m->fd);
-            m->fd = -1;
-            return;
-        }
-        if (xf_link_decode(m->buf, (size_t)n, &m->heard) != 0) {
-            xf_log(LOG_ERR, "the mover with pid %d talks nonsense; it is ended", (int)m->pid);
-            kill(m->pid, SIGKILL);
-            continue;
-        }
-        m->events->message(m->arg, &m->heard);
+    if (xf_link_decode(m->buf, size, &m->heard) != 0) {
+        xf_log(LOG_ERR, "the mover with pid %d talks nonsense; it is ended",
+               (int)xf_child_pid(m->child));
+        xf_child_kill(m->child);
+        return;
     }
+    m->events->message(m->arg, &m->heard);
 }
 
-static int32_t on_message(int32_t fd, int32_t revents, void *data)
+static void died(void *arg)
 {
-    (void)fd;
-    (void)revents;
-    receive_all(data);
-    return 0;
-}
-
-static void destroy(struct xf_mover *m)
-{
-    if (m->fd >= 0) {
-        qb_loop_poll_del(m->loop, m->fd);
-        close(m->fd);
-    }
-    if (m->pid_fd >= 0) {
-        qb_loop_poll_del(m->loop, m->pid_fd);
-        close(m->pid_fd);
-    }
-    free(m);
-}
-
-static int32_t on_death(int32_t fd, int32_t revents, void *data)
-{
-    struct xf_mover *m = data;
+    struct xf_mover *m = arg;
     const struct xf_mover_events *events = m->events;
-    void *arg = m->arg;
+    void *to = m->arg;
 
-    (void)fd;
-    (void)revents;
-    if (waitpid(m->pid, NULL, WNOHANG) == 0) {
-        return 0;
-    }
-    receive_all(m); /* its last words come before its death */
-    destroy(m);
-    events->dead(arg);
-    return 0;
+    free(m);
+    events->dead(to);
 }
 
-static const char *program_path(char *buf, size_t size)
-{
-    const char *dir = secure_getenv("XENFERRY_LIBEXECDIR");
+static const struct xf_child_events child_events = { .packet = heard, .dead = died };
 
-    snprintf(buf, size, "%s/" PROGRAM, dir != NULL ? dir : XF_LIBEXECDIR);
-    return buf;
-}
-
-/* posix_spawn() holds the loop only until the exec, as vfork() does. */
-static int spawn(int fd, pid_t *ret_pid)
-{
-    char path[512];
-    char *argv[] = { (char[]){ PROGRAM }, NULL };
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    int r;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (posix_spawn_file_actions_init(&files) != 0 || posix_spawnattr_init(&attr) != 0) {
-        abort();
-    }
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawn_file_actions_adddup2(&files, fd, XF_LINK_FD);
-    r = posix_spawn(ret_pid, program_path(path, sizeof(path)), &files, &attr, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    if (r != 0) {
-        xf_log(LOG_ERR, "%s cannot be started: %s", path, strerror(r));
-    }
-    return -r;
-}
-
-static int attach(struct xf_mover *m, const struct xf_link_msg *first)
-{
-    int size;
-
-    m->pid_fd = pidfd_open(m->pid, 0);
-    if (m->pid_fd < 0) {
-        return -errno;
-    }
-    size = xf_link_encode(first, m->buf, sizeof(m->buf));
-    if (size < 0) {
-        return size;
-    }
-    if (send(m->fd, m->buf, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) != size) {
-        return -errno;
-    }
-    if (qb_loop_poll_add(m->loop, QB_LOOP_HIGH, m->fd, POLLIN, m, on_message) != 0 ||
-        qb_loop_poll_add(m->loop, QB_LOOP_MED, m->pid_fd, POLLIN, m, on_death) != 0) {
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-int xf_mover_start(qb_loop_t *loop, const struct xf_link_msg *first,
+int xf_mover_start(qb_loop_t *loop, const char *program, const struct xf_link_msg *first,
                    const struct xf_mover_events *events, void *arg, struct xf_mover **ret_mover)
 {
     struct xf_mover *m = calloc(1, sizeof(*m));
-    int sv[2];
+    char name[64];
+    char *argv[] = { name, NULL };
     int rc;
 
     if (m == NULL) {
         abort();
     }
-    m->loop = loop;
     m->events = events;
     m->arg = arg;
-    m->pid_fd = -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0) {
-        rc = -errno;
-        free(m);
-        return rc;
-    }
-    m->fd = sv[0];
-    fcntl(m->fd, F_SETFL, O_NONBLOCK);
-    rc = spawn(sv[1], &m->pid);
-    close(sv[1]);
+    xf_text_copy(name, sizeof(name), program);
+    rc = xf_child_start(loop, program, argv, m->buf, sizeof(m->buf), &child_events, m, &m->child);
     if (rc == 0) {
-        rc = attach(m, first);
+        int size = xf_link_encode(first, m->out, sizeof(m->out));
+
+        rc = size < 0 ? size : xf_child_send(m->child, m->out, (size_t)size);
+        explicit_bzero(m->out, sizeof(m->out)); /* it held the key */
         if (rc != 0) {
-            kill(m->pid, SIGKILL);
-            waitpid(m->pid, NULL, 0);
+            xf_child_abandon(m->child);
         }
     }
     if (rc != 0) {
-        destroy(m);
+        free(m);
         return rc;
     }
     *ret_mover = m;
@@ -202,31 +90,30 @@ void xf_mover_tell(struct xf_mover *mover, enum xf_link_type type)
 {
     struct xf_link_msg *msg = &mover->told;
     int size;
+    int rc;
 
     memset(msg, 0, sizeof(*msg));
     msg->type = (uint8_t)type;
-    size = xf_link_encode(msg, mover->buf, sizeof(mover->buf));
+    size = xf_link_encode(msg, mover->out, sizeof(mover->out));
+    rc = size > 0 ? xf_child_send(mover->child, mover->out, (size_t)size) : size;
     /* A mover that cannot be told is dead or stuck: its death or its deadline says so. */
-    if (size > 0 && mover->fd >= 0 &&
-        send(mover->fd, mover->buf, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        xf_log(LOG_WARNING, "the mover with pid %d cannot be told: %s", (int)mover->pid,
-               strerror(errno));
+    if (rc < 0 && rc != -EPIPE) {
+        xf_log(LOG_WARNING, "the mover with pid %d cannot be told: %s",
+               (int)xf_child_pid(mover->child), strerror(-rc));
     }
 }
 
 void xf_mover_kill(struct xf_mover *mover)
 {
-    kill(mover->pid, SIGKILL);
+    xf_child_kill(mover->child);
 }
 
 void xf_mover_abandon(struct xf_mover *mover)
 {
-    if (mover == NULL) {
-        return;
+    if (mover != NULL) {
+        xf_child_abandon(mover->child);
+        free(mover);
     }
-    kill(mover->pid, SIGKILL);
-    waitpid(mover->pid, NULL, 0);
-    destroy(mover);
 }
 
 /* Who holds the mover's lock: its pid as seen from here (0: not to be seen), or -1: nobody. */

@@ -19,8 +19,11 @@ struct xf_mover_events {
     void (*dead)(void *arg); /* reaped; the object goes with it */
 };
 
-/* first: what it is told at once, SEND or RECEIVE with its parameters. 0 or negative errno. */
-int xf_mover_start(qb_loop_t *loop, const struct xf_link_msg *first,
+/*
+ * program: the hypervisor's mover. first: what it is told at once, SEND or RECEIVE with its
+ * parameters. 0 or negative errno.
+ */
+int xf_mover_start(qb_loop_t *loop, const char *program, const struct xf_link_msg *first,
                    const struct xf_mover_events *events, void *arg, struct xf_mover **ret_mover);
 /* A message without parameters: SWITCH, GRANT, CANCEL. */
 void xf_mover_tell(struct xf_mover *mover, enum xf_link_type type);

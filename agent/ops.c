@@ -149,6 +149,7 @@ static void mover_message(void *arg, const struct xf_link_msg *msg)
     case XF_LINK_ROUND:
     case XF_LINK_WANT_SWITCH:
     case XF_LINK_FINISHED:
+    case XF_LINK_NOTE:
         return;
     case XF_LINK_SEND:
     case XF_LINK_RECEIVE:
@@ -222,7 +223,8 @@ static void start_mover(struct xf_domain *dom)
         dom->attempt->finished = false;
         dom->attempt->failure[0] = '\0';
     }
-    rc = xf_mover_start(dom->agent->loop, dom->mover_first, &mover_events, dom, &dom->mover);
+    rc = xf_mover_start(dom->agent->loop, dom->agent->hyper_ops->mover, dom->mover_first,
+                        &mover_events, dom, &dom->mover);
     drop_first(dom);
     if (rc != 0) {
         xf_domain_log(dom, LOG_ERR, "the mover cannot be started: %s", strerror(-rc));
@@ -281,8 +283,20 @@ static void when_mover_is_gone(struct xf_domain *dom, enum xf_after_mover what)
     mover_is_gone(dom);
 }
 
+static void rename_arrived(struct xf_domain *dom, uint64_t now_ms)
+{
+    struct xf_agent *agent = dom->agent;
+
+    if (dom->rename_at_ms != 0 && now_ms >= dom->rename_at_ms) {
+        dom->rename_at_ms = 0;
+        agent->hyper_ops->rename(agent->hyper, xf_op_cookie_new(dom, XF_OP_NONE), &dom->uuid,
+                                 XF_VARIANT_PLAIN);
+    }
+}
+
 void xf_op_tick(struct xf_domain *dom, uint64_t now_ms)
 {
+    rename_arrived(dom, now_ms);
     enum xf_after_mover after = dom->after_mover;
 
     if (after == XF_AFTER_NOTHING) {

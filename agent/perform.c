@@ -70,7 +70,7 @@ static void send_message(struct xf_domain *dom, const struct xf_act *act)
     struct xf_agent *agent = dom->agent;
     struct xf_attempt *at = dom->attempt;
     struct xf_frame *f = &agent->frame_out;
-    uint8_t buf[4];
+    uint8_t buf[XF_ATTEMPT_READY_SIZE];
 
     f->kind = XF_FRAME_DOMAIN;
     f->version = 0;
@@ -81,7 +81,7 @@ static void send_message(struct xf_domain *dom, const struct xf_act *act)
         send_running(dom);
         return;
     case XF_MSG_READY:
-        xf_agent_send(agent, buf, at != NULL ? xf_attempt_time_payload(at->build_us, buf) : 0);
+        xf_agent_send(agent, buf, at != NULL ? xf_attempt_ready_payload(dom, buf, sizeof(buf)) : 0);
         return;
     case XF_MSG_INTENT:
         send_text(agent, xf_attempt_intent(dom));

@@ -220,6 +220,7 @@ json_t *xf_report_end(struct xf_domain *dom)
     const struct xf_attempt *at = dom->attempt;
     const struct xf_link_totals *t = &at->totals;
     json_t *rounds = json_array();
+    json_t *notes = json_array();
     char id[XF_NAME_SIZE + 16], text[512];
     const char *detail = at->failure[0] != '\0' ? at->failure : dom->refusal;
     uint64_t bytes = 0, pause_us = t->predicted_pause_us;
@@ -227,6 +228,9 @@ json_t *xf_report_end(struct xf_domain *dom)
     for (uint32_t i = 0; i < at->n_rounds; i++) {
         json_array_append_new(rounds, round_json(&at->rounds[i]));
         bytes += at->rounds[i].bytes_wire;
+    }
+    for (uint32_t i = 0; i < at->n_notes; i++) {
+        json_array_append_new(notes, json_string(at->notes[i]));
     }
     if (pause_us == 0 && at->n_rounds > 0) {
         pause_us = at->rounds[at->n_rounds - 1].predicted_pause_us;
@@ -237,7 +241,7 @@ json_t *xf_report_end(struct xf_domain *dom)
     xf_text_utf8_mend(text); /* it may be cut within a letter */
     xf_migid_text(agent, &at->id, id, sizeof(id));
     return json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
         xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id, "source",
         xf_peer_name(agent, at->id.src), "destination", xf_peer_slot_name(agent, at->dst), "result",
         result_name(at), "reason", xf_reason_name(at->end_reason), "text", text, "cold",
@@ -246,7 +250,8 @@ json_t *xf_report_end(struct xf_domain *dom)
         number(t->bytes_wire != 0 ? t->bytes_wire : bytes), "bytes_stream", number(t->bytes_stream),
         "pages_total",
         number(t->pages_total != 0 ? t->pages_total : (uint64_t)dom->memory_mib * PAGES_PER_MIB),
-        "rounds", rounds, "predicted_pause_ms", ms_of(pause_us), "pause", pause_json(at));
+        "rounds", rounds, "predicted_pause_ms", ms_of(pause_us), "pause", pause_json(at), "notes",
+        notes);
 }
 
 /* ---- telling ---- */
@@ -349,6 +354,10 @@ void xf_report_received(struct xf_agent *agent, struct xf_node from, const struc
     json_decref(dom->progress);
     dom->progress = NULL;
     agent->slots_at_ms = 0;
+    if (dom->attempt != NULL && !dom->attempt->source &&
+        xf_migid_cmp(&frame->id, &dom->attempt->id) == 0) {
+        dom->attempt->told = true;
+    }
     keep(agent, report);
     event = xf_report_event("ended", report);
     xf_request_watchers(agent, event);

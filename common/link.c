@@ -194,6 +194,9 @@ int xf_link_encode(const struct xf_link_msg *msg, uint8_t *buf, size_t size)
         xf_put_u16(&p, msg->reason);
         put_sentence(&p, msg->text, sizeof(msg->text));
         break;
+    case XF_LINK_NOTE:
+        put_sentence(&p, msg->text, sizeof(msg->text));
+        break;
     case XF_LINK_SWITCH:
     case XF_LINK_GRANT:
     case XF_LINK_CANCEL:
@@ -233,6 +236,9 @@ int xf_link_decode(const uint8_t *buf, size_t size, struct xf_link_msg *ret_msg)
     case XF_LINK_FAILED:
         ret_msg->reason = xf_get_u16(&g);
         xf_get_check(&g, ret_msg->reason < XF_N_REASONS);
+        xf_get_name(&g, ret_msg->text, sizeof(ret_msg->text));
+        break;
+    case XF_LINK_NOTE:
         xf_get_name(&g, ret_msg->text, sizeof(ret_msg->text));
         break;
     case XF_LINK_SWITCH:

@@ -34,6 +34,7 @@ enum xf_link_type {
     XF_LINK_COMPLETE,  /* D: .totals */
     XF_LINK_FAILED,    /* .reason .text */
     XF_LINK_FINISHED,  /* S: the end is sent and acknowledged by the peer's mover; .totals */
+    XF_LINK_NOTE,      /* .text: for whoever reads the report */
     XF_N_LINKS,
 };
 

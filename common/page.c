@@ -193,6 +193,92 @@ int xf_page_get_chunk(const uint8_t *body, size_t size, uint64_t pages,
     return 0;
 }
 
+void xf_page_put_run(struct xf_put *p, const struct xf_page_run *run)
+{
+    xf_put_u64(p, run->pfn | (uint64_t)run->type << XF_STREAM_TYPE_SHIFT);
+    xf_put_u32(p, run->count);
+}
+
+void xf_page_put_holes(struct xf_put *p, const struct xf_page_run *run, uint32_t n)
+{
+    xf_data_put_frame(p, XF_DATA_HOLES, XF_HOLES_RUN_SIZE * n);
+    for (uint32_t i = 0; i < n; i++) {
+        xf_page_put_run(p, &run[i]);
+    }
+}
+
+/* left: how many pages it may still have. */
+static int get_run(struct xf_get *g, uint64_t pages, uint32_t left, struct xf_page_run *ret_run)
+{
+    uint64_t entry = xf_get_u64(g);
+    struct xf_page_run run = {
+        .pfn = xf_stream_pfn(entry),
+        .count = xf_get_u32(g),
+        .type = (uint8_t)xf_stream_page_type(entry),
+    };
+
+    if (g->failed || (entry & ~XF_STREAM_PFN_MASK & ~(0xfull << XF_STREAM_TYPE_SHIFT)) != 0 ||
+        xf_stream_has_content(entry) || run.count == 0 || run.count > left || run.pfn >= pages ||
+        run.count > pages - run.pfn) {
+        return -EBADMSG;
+    }
+    *ret_run = run;
+    return 0;
+}
+
+int xf_page_get_holes(const uint8_t *body, size_t size, uint64_t pages, struct xf_page_run *ret_run,
+                      uint32_t *ret_n)
+{
+    struct xf_get g = { .buf = body, .size = size };
+    uint32_t left = XF_HOLES_MAX;
+    uint32_t n = 0;
+
+    /* Each run takes one page of the bound at least, so there is room for them all. */
+    while (g.pos < size) {
+        if (get_run(&g, pages, left, &ret_run[n]) < 0) {
+            return -EBADMSG;
+        }
+        left -= ret_run[n].count;
+        n++;
+        if (left == 0 && g.pos < size) {
+            return -EBADMSG;
+        }
+    }
+    *ret_n = n;
+    return n > 0 ? 0 : -EBADMSG;
+}
+
+uint32_t xf_page_runs(const uint64_t *entry, uint32_t n, struct xf_page_run *ret_run)
+{
+    uint32_t n_runs = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        /* Types stand in the highest bits: the next page of the same type is the next number. */
+        if (i > 0 && entry[i] == entry[i - 1] + 1) {
+            ret_run[n_runs - 1].count++;
+        } else {
+            ret_run[n_runs++] = (struct xf_page_run){
+                .pfn = xf_stream_pfn(entry[i]),
+                .count = 1,
+                .type = (uint8_t)xf_stream_page_type(entry[i]),
+            };
+        }
+    }
+    return n_runs;
+}
+
+uint32_t xf_page_run_entries(const struct xf_page_run *run, uint32_t n, uint64_t *ret_entry)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < run[i].count; k++) {
+            ret_entry[count++] = (run[i].pfn + k) | (uint64_t)run[i].type << XF_STREAM_TYPE_SHIFT;
+        }
+    }
+    return count;
+}
+
 bool xf_page_is_zero(const uint8_t page[static XF_PAGE_SIZE])
 {
     /* Most pages that are not zero show it at once; the rest is read in lines, without branches. */

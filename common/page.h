@@ -20,6 +20,8 @@
 
 /* A chunk of this many raw pages with its entries and header just fits 16 full TLS records. */
 #define XF_PAGE_CHUNK_MAX 63u
+/* What one HOLES frame speaks of at most: one record of the save stream. */
+#define XF_HOLES_MAX      XF_STREAM_BATCH_MAX
 /* 4 TiB of guest. Bounds the table that a peer can make us map. */
 #define XF_PAGES_MAX      (1ull << 30)
 
@@ -38,7 +40,9 @@
     X(FAILED, 6)    /* either: reason, text */                                                     \
     X(ALIVE, 7)     /* either: nothing to say, but here */                                         \
     X(MARK, 8)      /* S: say when everything before this has arrived */                           \
-    X(CAUGHT_UP, 9) /* D: it has */
+    X(CAUGHT_UP, 9) /* D: it has */                                                                \
+    X(PREPARED, 11) /* D: all is done that can be done before the last page */                     \
+    X(HOLES, 10)    /* S: runs of pages without content */
 
 enum xf_data_kind {
 #define X(sym, number) XF_DATA_##sym = (number),
@@ -67,6 +71,13 @@ struct xf_page_entry {
     uint64_t pfn;
     uint8_t type; /* libxc's, 0..15 */
     uint8_t kind; /* enum xf_page_kind */
+};
+
+/* Pages that follow each other and have no content, all of one type. */
+struct xf_page_run {
+    uint64_t pfn; /* the first */
+    uint32_t count;
+    uint8_t type;
 };
 
 struct xf_data_hello {
@@ -116,6 +127,21 @@ void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint
 int xf_page_get_chunk(const uint8_t *body, size_t size, uint64_t pages,
                       struct xf_page_entry *ret_entry, uint32_t *ret_n,
                       const uint8_t **ret_content);
+
+#define XF_HOLES_RUN_SIZE 12u
+/* Frame and runs; 1 <= n, and together they count XF_HOLES_MAX pages at most. */
+void xf_page_put_holes(struct xf_put *p, const struct xf_page_run *run, uint32_t n);
+/* One run, as in the frame. */
+void xf_page_put_run(struct xf_put *p, const struct xf_page_run *run);
+/*
+ * Reads a HOLES body and checks all: no run is empty, every pfn < pages, types without content, and
+ * at most XF_HOLES_MAX pages together. ret_run has room for so many. 0 or -EBADMSG.
+ */
+int xf_page_get_holes(const uint8_t *body, size_t size, uint64_t pages, struct xf_page_run *ret_run,
+                      uint32_t *ret_n);
+/* Entries of the save stream to runs, in order, and back; they say how many there are. */
+uint32_t xf_page_runs(const uint64_t *entry, uint32_t n, struct xf_page_run *ret_run);
+uint32_t xf_page_run_entries(const struct xf_page_run *run, uint32_t n, uint64_t *ret_entry);
 
 /* Content bytes that follow for an entry of that kind. */
 static inline size_t xf_page_content_size(uint8_t kind)

@@ -69,7 +69,7 @@ static uint32_t predict_us(const struct xf_precopy *p, double interval_us)
 /* After a send: what it says about wire and pages. */
 static void learn_send(struct xf_precopy *p, const struct xf_precopy_input *in)
 {
-    double us = (double)(in->now_us - p->top_us);
+    double us = (double)(in->now_us - p->top_us) - (double)(in->none_us - p->none_before);
     uint64_t pages = in->pages_sent - p->sent_before;
     uint64_t bytes = in->bytes_wire - p->bytes_before;
 
@@ -119,6 +119,7 @@ static void learn_dirty(struct xf_precopy *p, const struct xf_precopy_input *in)
     p->top_us = in->now_us;
     p->sent_before = in->pages_sent;
     p->bytes_before = in->bytes_wire;
+    p->none_before = in->none_us;
 }
 
 static bool is_small(const struct xf_precopy *p, uint32_t pause_us)

@@ -49,8 +49,9 @@ struct xf_precopy_limits {
 struct xf_precopy_input {
     int64_t pages;
     uint64_t now_us;
-    uint64_t pages_sent; /* since the beginning: entries put on the wire, in whatever form */
+    uint64_t pages_sent; /* since the beginning: pages put on the wire, in whatever form */
     uint64_t bytes_wire; /* since the beginning */
+    uint64_t none_us;    /* since the beginning: went to page numbers that have no page */
 };
 
 struct xf_precopy_output {
@@ -74,8 +75,9 @@ struct xf_precopy {
     uint64_t interval_us; /* from the one before it: what its pages took to get dirty; 0: first */
     uint64_t pages;       /* dirty then */
     uint64_t pages_least; /* fewest so far at this cap */
-    uint64_t sent_before; /* .pages_sent and .bytes_wire then */
+    uint64_t sent_before; /* .pages_sent, .bytes_wire and .none_us then */
     uint64_t bytes_before;
+    uint64_t none_before;
     double rate; /* pages dirtied per us, over that interval */
     double rise; /* how much faster they get dirty in shorter intervals, >= 1; 0: not known */
     double wire_bytes_us; /* 0: not known */

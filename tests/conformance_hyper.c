@@ -308,7 +308,8 @@ static void *restore_half(void *arg)
     struct half *half = arg;
     enum xf_reason reason;
 
-    half->rc = bed.mover->restore(bed.b.dir, &bed.uuid, bed.config, half->fd, &reason);
+    half->rc = bed.mover->restore(bed.b.dir, &bed.uuid, bed.config, half->fd, &bed_restore_events,
+                                  NULL, &reason);
     (void)close(half->fd);
     return NULL;
 }

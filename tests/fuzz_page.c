@@ -24,6 +24,28 @@ static void try_chunk(const uint8_t *body, size_t size)
     }
 }
 
+static void try_holes(const uint8_t *body, size_t size)
+{
+    static uint8_t buf[XF_DATA_HEAD_SIZE + XF_HOLES_MAX * XF_HOLES_RUN_SIZE];
+    static uint64_t entry[XF_HOLES_MAX];
+    static struct xf_page_run run[XF_HOLES_MAX], again[XF_HOLES_MAX];
+    struct xf_put p = { .buf = buf, .size = sizeof(buf) };
+    uint32_t n, count;
+
+    if (xf_page_get_holes(body, size, 1u << 20, run, &n) < 0) {
+        return;
+    }
+    xf_page_put_holes(&p, run, n);
+    assert(!p.failed && p.len == XF_DATA_HEAD_SIZE + size);
+    assert(memcmp(buf + XF_DATA_HEAD_SIZE, body, size) == 0);
+    count = xf_page_run_entries(run, n, entry);
+    assert(count >= n && count <= XF_HOLES_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        assert(xf_stream_pfn(entry[i]) < 1u << 20 && !xf_stream_has_content(entry[i]));
+    }
+    assert(xf_page_runs(entry, count, again) <= n);
+}
+
 /* Whatever a peer may send as a frame: what is taken would be written as the same bytes. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -39,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size -= XF_DATA_HEAD_SIZE;
     if (frame.kind == XF_DATA_PAGES) {
         try_chunk(body, size);
+    } else if (frame.kind == XF_DATA_HOLES) {
+        try_holes(body, size);
     } else if (frame.kind == XF_DATA_HELLO && xf_data_get_hello(body, size, &hello) == 0) {
         assert(hello.pages >= 1 && hello.pages <= XF_PAGES_MAX);
     } else if (frame.kind == XF_DATA_END && xf_data_get_end(body, size, &end) == 0) {

@@ -300,6 +300,21 @@ static void *feed_run(void *arg)
     return NULL;
 }
 
+static void ignore_note(void *arg, const char *text)
+{
+    (void)arg;
+    (void)text;
+}
+
+static void ignore_prepared(void *arg)
+{
+    (void)arg;
+}
+
+const struct xf_restore_events bed_restore_events = { .note = ignore_note,
+                                                      .why = ignore_note,
+                                                      .prepared = ignore_prepared };
+
 int bed_restore(struct bed *bed, const struct bed_image *image, enum xf_reason *ret_reason)
 {
     struct feed feed = { .image = image };
@@ -310,7 +325,8 @@ int bed_restore(struct bed *bed, const struct bed_image *image, enum xf_reason *
     feed.fd = fds[1];
     assert_int_equal(pthread_create(&thread, NULL, feed_run, &feed), 0);
     *ret_reason = XF_REASON_OK;
-    rc = bed->mover->restore(bed->b.dir, &bed->uuid, bed->config, fds[0], ret_reason);
+    rc = bed->mover->restore(bed->b.dir, &bed->uuid, bed->config, fds[0], &bed_restore_events, NULL,
+                             ret_reason);
     (void)close(fds[0]);
     assert_int_equal(pthread_join(thread, NULL), 0);
     return rc;

@@ -61,6 +61,9 @@ struct bed_image {
     bool dawdle;      /* 20 ms at each question, so that the guest writes meanwhile */
 };
 
+/* What a restore remarks is of no interest here. */
+extern const struct xf_restore_events bed_restore_events;
+
 /* extra: lines of configuration beyond name, memory and fill. */
 void bed_up(struct bed *bed, const char *extra);
 void bed_down(struct bed *bed);

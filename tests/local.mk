@@ -98,6 +98,7 @@ tests_unit_stream_LDADD = $(UNIT_LIBS)
 hyper_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 hyper_libs = agent/sandbox/libxfsandbox.a $(UNIT_LIBS) $(QB_LIBS) -lpthread
 hyper_sources = tests/hyper_bed.c tests/hyper_bed.h \
+	agent/reserve.c agent/reserve.h \
 	agent/hyper_sandbox.c agent/hyper_sandbox.h \
 	agent/hyper_sandbox_create.c \
 	agent/hyper_sandbox_domain.c
@@ -117,9 +118,19 @@ tests_mover_sandbox_LDADD = $(hyper_libs)
 tests_mover_sandbox_SOURCES = tests/mover_sandbox.c $(hyper_sources) \
 	tests/moverlib.c tests/moverlib.h \
 	tests/sandbox_eyes.c tests/sandbox_eyes.h \
+	agent/child.c agent/child.h \
 	agent/log_qb.c agent/log_qb.h \
 	agent/mover_proc.c agent/mover_proc.h
 FUZZ_TARGETS += tests/fuzz_domcfg
+# The Xen driver's pure part: no Xen is needed.
+UNIT_TESTS += tests/unit_xen_config
+tests_unit_xen_config_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_xen_config_LDADD = $(UNIT_LIBS) $(JANSSON_LIBS)
+tests_unit_xen_config_SOURCES = tests/unit_xen_config.c agent/hyper_xen_config.c
+FUZZ_TARGETS += tests/fuzz_xen_config
+tests_fuzz_xen_config_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_xen_config_LDADD = $(LDADD) $(JANSSON_LIBS)
+tests_fuzz_xen_config_SOURCES = tests/fuzz_xen_config.c agent/hyper_xen_config.c
 FUZZ_TARGETS += tests/fuzz_stream
 
 # The data path. moverpair tells stories to two mover_fake; tests/bench measures.
@@ -136,7 +147,8 @@ tests_moverpair_SOURCES = tests/moverpair.c \
 	tests/moverstage.c tests/moverstage.h
 tests_mover_fake_CFLAGS = $(mover_cflags)
 tests_mover_fake_LDADD = $(mover_libs)
-tests_mover_fake_SOURCES = $(mover_sources) tests/mover_fake.c
+tests_mover_fake_SOURCES = $(mover_sources) tests/mover_fake.c \
+	tests/mover_log.c tests/mover_log.h
 # Peers that no mover would be, played with the mover's own channel.
 check_PROGRAMS += tests/mover_peer
 TESTS += tests/mover_peer

@@ -4,7 +4,9 @@
  * and it misbehaves as the environment says. Linked into tests/mover_fake, which else is the mover.
  *
  *   XF_FAKE_PAGES   of the guest
+ *   XF_FAKE_HOLES   page numbers behind these where no page is
  *   XF_FAKE_DIRTY   pages that get dirty in each round of pre-copy
+ *   XF_FAKE_LOG     DIR/log gets the stream in a form that can be compared (mover_log.h)
  *   XF_FAKE_FAULT   what goes wrong; the names are those in this file
  *
  * DIR/guest is the memory, DIR/cap the last scheduler cap, DIR/suspended exists while suspended,
@@ -23,16 +25,23 @@
 
 #include "drivers.h"
 #include "mover/hypers.h"
+#include "mover_log.h"
 #include "stream.h"
 
 #define BATCH      1024u
 #define TYPE_L1TAB 1u /* a page table of a PV guest */
 #define TYPE_XTAB  0xfu
+/* Pages that come and go do so in blocks of this: longer than a chunk, and in no step with one. */
+#define BLOCK      150u
 
 struct guest {
     uint8_t *memory;
-    uint64_t n_pages;
+    uint64_t n_pages; /* that may have memory */
+    uint64_t n_all;   /* with the page numbers behind them, which have none */
     uint64_t written;
+    uint32_t round;
+    bool balloon;
+    struct mover_log *log;
 };
 
 static uint64_t number(const char *name, uint64_t otherwise)
@@ -80,7 +89,14 @@ static int open_guest(const char *dir, uint64_t n_pages, struct guest *ret_guest
     if (memory == MAP_FAILED) {
         return -errno;
     }
-    *ret_guest = (struct guest){ .memory = memory, .n_pages = n_pages };
+    *ret_guest = (struct guest){ .memory = memory,
+                                 .n_pages = n_pages,
+                                 .n_all = n_pages + number("XF_FAKE_HOLES", 0),
+                                 .balloon = fault("balloon") };
+    if (getenv("XF_FAKE_LOG")) {
+        snprintf(path, sizeof(path), "%s/log", dir);
+        ret_guest->log = mover_log_open(path, ret_guest->n_all);
+    }
     return 0;
 }
 
@@ -88,6 +104,7 @@ static int write_all(struct guest *g, int fd, const void *buf, size_t size)
 {
     const uint8_t *at = buf;
 
+    mover_log_bytes(g->log, buf, size);
     while (size > 0) {
         ssize_t n = write(fd, at, size);
 
@@ -101,11 +118,19 @@ static int write_all(struct guest *g, int fd, const void *buf, size_t size)
     return 0;
 }
 
-/* Every 97th page is a page table, every 101st one is not there. */
-static uint64_t entry_of(uint64_t pfn)
+/*
+ * Every 97th page is a page table, every 101st one is not there. With a balloon a third of the
+ * blocks is not there either, another third in each round, without content in one way or another.
+ */
+static uint64_t entry_of(const struct guest *g, uint64_t pfn)
 {
     uint64_t type = pfn % 101 == 100 ? TYPE_XTAB : pfn % 97 == 96 ? TYPE_L1TAB : 0;
 
+    if (pfn >= g->n_pages) {
+        type = TYPE_XTAB;
+    } else if (g->balloon && (pfn / BLOCK + g->round) % 3 == 0) {
+        type = TYPE_XTAB - pfn / BLOCK % 2 - (pfn % BLOCK > BLOCK / 2 ? 1 : 0);
+    }
     return pfn | type << XF_STREAM_TYPE_SHIFT;
 }
 
@@ -135,7 +160,7 @@ static int write_pages(struct guest *g, int fd, uint64_t pfn, uint64_t n)
         uint32_t part = n < BATCH ? (uint32_t)n : BATCH;
 
         for (uint32_t i = 0; i < part; i++) {
-            entry[i] = entry_of((pfn + i) % g->n_pages);
+            entry[i] = entry_of(g, (pfn + i) % g->n_all);
         }
         rc = write_batch(g, fd, entry, part);
         pfn += part;
@@ -147,11 +172,11 @@ static int write_pages(struct guest *g, int fd, uint64_t pfn, uint64_t n)
 static void dirty_pages(struct guest *g, uint64_t pfn, uint64_t n, uint32_t round)
 {
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t at = (pfn + i) % g->n_pages;
+        uint64_t at = (pfn + i) % g->n_all;
         uint64_t word = at * 2654435761u + round;
 
         /* Every third is written with what it holds: dirty, and yet the same. */
-        if (i % 3 != 0) {
+        if (i % 3 != 0 && at < g->n_pages) {
             memcpy(g->memory + at * XF_PAGE_SIZE + (word % 500) * 8, &word, sizeof(word));
         }
     }
@@ -204,7 +229,7 @@ static int live_rounds(struct guest *g, int fd, const struct xf_save_events *eve
 {
     uint64_t n_dirty = number("XF_FAKE_DIRTY", 16);
     uint64_t pfn = 0;
-    uint64_t n = g->n_pages;
+    uint64_t n = g->n_all;
 
     for (uint32_t round = 0;; round++) {
         enum xf_verdict verdict = events->policy(arg, round, g->written, (int64_t)n);
@@ -220,9 +245,10 @@ static int live_rounds(struct guest *g, int fd, const struct xf_save_events *eve
         if (fault("slow-rounds")) {
             usleep(20000);
         }
-        pfn = (pfn + n) % g->n_pages;
-        n = n_dirty < g->n_pages ? n_dirty : g->n_pages;
+        pfn = (pfn + n) % g->n_all;
+        n = n_dirty < g->n_all ? n_dirty : g->n_all;
         dirty_pages(g, pfn, n, round);
+        g->round = round + 1;
         if (verdict == XF_VERDICT_GO_ON) {
             verdict = events->policy(arg, round, g->written, -1);
         }
@@ -241,12 +267,13 @@ static int fake_save(const char *dir, const struct xf_uuid *uuid, int fd, bool c
                      const struct xf_save_events *events, void *arg, enum xf_reason *ret_reason)
 {
     uint64_t pfn = 0;
-    uint64_t n = number("XF_FAKE_PAGES", 1024);
+    uint64_t n;
     struct guest g;
-    int rc = open_guest(dir, n, &g);
+    int rc = open_guest(dir, number("XF_FAKE_PAGES", 1024), &g);
 
     (void)uuid;
     *ret_reason = XF_REASON_HYPERVISOR;
+    n = rc < 0 ? 0 : g.n_all;
     rc = rc < 0 ? rc : write_begin(&g, fd);
     rc = rc < 0 ? rc : write_odd(&g, fd);
     if (rc == 0 && !cold) {
@@ -268,22 +295,26 @@ static int fake_save(const char *dir, const struct xf_uuid *uuid, int fd, bool c
     if (rc == 0 && fault("hang-save")) {
         pause();
     }
-    return rc < 0 ? rc : fault("fail-save") ? -EIO : write_end(&g, fd);
+    rc = rc < 0 ? rc : fault("fail-save") ? -EIO : write_end(&g, fd);
+    mover_log_close(g.log);
+    return rc;
 }
 
-static int read_all(int fd, void *buf, size_t size)
+static int read_all(struct guest *g, int fd, void *buf, size_t size)
 {
     uint8_t *at = buf;
+    size_t left = size;
 
-    while (size > 0) {
-        ssize_t n = read(fd, at, size);
+    while (left > 0) {
+        ssize_t n = read(fd, at, left);
 
         if (n <= 0) {
             return n < 0 ? -errno : -EPIPE;
         }
         at += n;
-        size -= (size_t)n;
+        left -= (size_t)n;
     }
+    mover_log_bytes(g->log, buf, size);
     return 0;
 }
 
@@ -293,13 +324,17 @@ static int take_pages(struct guest *g, struct xf_stream *s, int fd)
         uint64_t pfn = xf_stream_pfn(s->entry[i]);
         int rc;
 
-        if (pfn >= g->n_pages || s->entry[i] != entry_of(pfn)) {
+        /* Which blocks are there is known to the other side only. */
+        if (pfn >= g->n_all || (!g->log && s->entry[i] != entry_of(g, pfn))) {
             return -EBADMSG;
         }
         if (!xf_stream_has_content(s->entry[i])) {
             continue;
         }
-        rc = read_all(fd, g->memory + pfn * XF_PAGE_SIZE, XF_PAGE_SIZE);
+        if (pfn >= g->n_pages) {
+            return -EBADMSG;
+        }
+        rc = read_all(g, fd, g->memory + pfn * XF_PAGE_SIZE, XF_PAGE_SIZE);
         if (rc < 0) {
             return rc;
         }
@@ -309,6 +344,7 @@ static int take_pages(struct guest *g, struct xf_stream *s, int fd)
 }
 
 static int fake_restore(const char *dir, const struct xf_uuid *uuid, const char *config, int fd,
+                        const struct xf_restore_events *events, void *arg,
                         enum xf_reason *ret_reason)
 {
     static struct xf_stream s;
@@ -318,6 +354,7 @@ static int fake_restore(const char *dir, const struct xf_uuid *uuid, const char 
 
     (void)uuid;
     (void)config;
+    events->prepared(arg);
     *ret_reason = XF_REASON_RESTORE;
     xf_stream_init(&s);
     while (rc == 0 && !xf_stream_ended(&s)) {
@@ -325,7 +362,7 @@ static int fake_restore(const char *dir, const struct xf_uuid *uuid, const char 
         size_t used;
 
         want = want < sizeof(buf) ? want : sizeof(buf);
-        rc = read_all(fd, buf, want);
+        rc = read_all(&g, fd, buf, want);
         if (rc == 0) {
             int item = xf_stream_feed(&s, buf, want, &used);
 
@@ -342,6 +379,7 @@ static int fake_restore(const char *dir, const struct xf_uuid *uuid, const char 
         pause();
     }
     if (rc == 0) {
+        mover_log_close(g.log);
         mark(dir, "built", "");
     }
     return rc;
@@ -368,7 +406,7 @@ static int fake_pages(const char *dir, const struct xf_uuid *uuid, uint64_t *ret
     if (fault("no-memory")) {
         return -EAGAIN;
     }
-    *ret_pages = number("XF_FAKE_PAGES", 1024);
+    *ret_pages = number("XF_FAKE_PAGES", 1024) + number("XF_FAKE_HOLES", 0);
     return 0;
 }
 

@@ -137,6 +137,35 @@ static void more_pages_than_the_domain_has_are_refused(void)
     }
 }
 
+static void holes_beyond_the_domain_are_refused(void)
+{
+    struct xf_data_hello hello = { .version_min = XF_DATA_MIN,
+                                   .version_max = XF_DATA_MAX,
+                                   .pages = STAGE_PAGES };
+    struct xf_page_run run = { .pfn = STAGE_PAGES - 1, .count = 2, .type = 0xf };
+    uint8_t body[XF_DATA_HEAD_SIZE + 16];
+    struct xf_put put = { .buf = body, .size = sizeof(body) };
+    struct peer p = { .ch = NULL };
+
+    moverstage_start_dest();
+    open_peer(&p);
+    p.config.port = stage->first.params.port;
+    xf_data_put_hello(&put, &hello);
+    STAGE_CHECK(xf_channel_connect(&p.config, &p.ch) == 0);
+    if (p.ch != NULL) {
+        STAGE_CHECK(say(&p, XF_DATA_HELLO, body, put.len));
+        STAGE_CHECK(xf_channel_recv(p.ch, body, XF_DATA_HEAD_SIZE + put.len) == 0);
+        STAGE_CHECK(body[0] == XF_DATA_HELLO);
+        put.len = 0;
+        xf_page_put_run(&put, &run);
+        STAGE_CHECK(say(&p, XF_DATA_HOLES, body, put.len));
+        STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_STREAM));
+        STAGE_CHECK(moverlib_end(&stage->d, 3000));
+        close_peer(&p);
+    }
+    STAGE_CHECK(!moverstage_exists(stage->dir_d, "built"));
+}
+
 /* ---- a channel that is stopped in the middle ---- */
 
 #define PIECE_SIZE (200u << 10)
@@ -260,6 +289,61 @@ static void a_stopped_channel_goes_on_where_it_was(void)
     free(want);
 }
 
+/* ---- ciphers ---- */
+
+/* /proc/cpuinfo: "flags" on x86, "Features" on ARM. */
+static bool kernel_sees_aes(void)
+{
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    char line[8192];
+    bool aes = false;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        aes = aes || strstr(line, " aes ");
+    }
+    if (f) {
+        fclose(f);
+    }
+    return aes;
+}
+
+static void ciphers_between(enum xf_channel_aes client, enum xf_channel_aes server,
+                            const char *name)
+{
+    struct peer s = { .ch = NULL }, d = { .ch = NULL };
+    uint32_t word = 0x12345678, back = 0;
+    pthread_t thread;
+
+    listen_peer(&d);
+    d.config.aes = server;
+    open_peer(&s);
+    s.config.port = stage->first.params.port;
+    s.config.aes = client;
+    pthread_create(&thread, NULL, accept_main, &d);
+    STAGE_CHECK(xf_channel_connect(&s.config, &s.ch) == 0);
+    pthread_join(thread, NULL);
+    if (s.ch == NULL || d.ch == NULL) {
+        moverstage_check(false, __FILE__, __LINE__, "two channels");
+        return;
+    }
+    STAGE_CHECK(strcmp(xf_channel_cipher(s.ch), name) == 0);
+    STAGE_CHECK(strcmp(xf_channel_cipher(d.ch), name) == 0);
+    STAGE_CHECK(xf_channel_send(s.ch, &word, sizeof(word)) == 0 && xf_channel_flush(s.ch) == 0);
+    STAGE_CHECK(xf_channel_recv(d.ch, &back, sizeof(back)) == 0 && back == word);
+    close_peer(&s);
+    close_peer(&d);
+}
+
+static void a_side_without_fast_aes_decides_the_cipher(void)
+{
+    ciphers_between(XF_AES_FAST, XF_AES_FAST, "AES-128-GCM");
+    ciphers_between(XF_AES_FAST, XF_AES_SLOW, "CHACHA20-POLY1305");
+    ciphers_between(XF_AES_SLOW, XF_AES_FAST, "CHACHA20-POLY1305");
+    ciphers_between(XF_AES_SLOW, XF_AES_SLOW, "CHACHA20-POLY1305");
+    ciphers_between(XF_AES_BY_CPU, XF_AES_BY_CPU,
+                    kernel_sees_aes() ? "AES-128-GCM" : "CHACHA20-POLY1305");
+}
+
 /* At 400 KiB/s a record may leave every 40 ms; a byte every 2.4 us. */
 static void a_rate_limit_sends_no_crumbs(void)
 {
@@ -311,7 +395,9 @@ static const struct {
 } stories[] = {
     { "built_is_malformed_before_the_end_was_sent", built_is_malformed_before_the_end_was_sent },
     { "more_pages_than_the_domain_has_are_refused", more_pages_than_the_domain_has_are_refused },
+    { "holes_beyond_the_domain_are_refused", holes_beyond_the_domain_are_refused },
     { "a_stopped_channel_goes_on_where_it_was", a_stopped_channel_goes_on_where_it_was },
+    { "a_side_without_fast_aes_decides_the_cipher", a_side_without_fast_aes_decides_the_cipher },
     { "a_rate_limit_sends_no_crumbs", a_rate_limit_sends_no_crumbs },
     { "last_words_to_one_who_does_not_listen_end_in_time",
       last_words_to_one_who_does_not_listen_end_in_time },

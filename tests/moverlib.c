@@ -113,6 +113,7 @@ static void count_round(struct moverlib_side *side)
         old = &none;
         side->rounds++;
     }
+    side->sum.pages_dirty += r->pages_dirty - old->pages_dirty;
     side->sum.pages_sent += r->pages_sent - old->pages_sent;
     side->sum.pages_zero += r->pages_zero - old->pages_zero;
     side->sum.pages_same += r->pages_same - old->pages_same;

@@ -40,6 +40,42 @@ static void a_live_move_brings_every_page(void)
     STAGE_CHECK(stage->s.msg.totals.bytes_wire < STAGE_PAGES * 4096ull);
 }
 
+/* A guest with a hole up to 4 GiB: what is not there costs next to nothing, and counts as nothing. */
+static void page_numbers_without_pages_are_no_pages(void)
+{
+    const uint32_t n_none = STAGE_PAGES / 101;
+
+    setenv("XF_FAKE_HOLES", "1000000", 1);
+    setenv("XF_FAKE_DIRTY", "0", 1);
+    moverstage_start_both();
+    moverstage_until_want_end();
+    moverstage_finish();
+    STAGE_CHECK(stage->s.sum.pages_sent == STAGE_PAGES - n_none);
+    STAGE_CHECK(stage->s.sum.pages_same == 0 && stage->s.sum.pages_zero < STAGE_PAGES / 4 + 1);
+    STAGE_CHECK(stage->s.msg.totals.pages_total == STAGE_PAGES - n_none);
+    STAGE_CHECK(stage->d.msg.totals.pages_total == STAGE_PAGES - n_none);
+    STAGE_CHECK(stage->s.sum.pages_dirty == STAGE_PAGES - n_none);
+    STAGE_CHECK(stage->s.msg.totals.bytes_wire < STAGE_PAGES * 4096ull);
+    STAGE_CHECK(stage->s.msg.totals.bytes_stream > 8u * 1000000u);
+}
+
+/* Pages come and go in each round, among others, and behind them are page numbers without any. */
+static void holes_arrive_among_pages_in_their_order(void)
+{
+    setenv("XF_FAKE_HOLES", "5000", 1);
+    setenv("XF_FAKE_DIRTY", "8000", 1);
+    setenv("XF_FAKE_LOG", "1", 1);
+    stage->s.fault = "balloon";
+    stage->first.params.options.force = true;
+    moverstage_start_both();
+    moverstage_until_want_end();
+    moverstage_arrive();
+    STAGE_CHECK(moverstage_logs_equal());
+    STAGE_CHECK(stage->s.msg.totals.rounds >= 3);
+    STAGE_CHECK(stage->s.sum.pages_same > 0);
+    STAGE_CHECK(stage->d.msg.totals.pages_total == stage->s.msg.totals.pages_total);
+}
+
 static void a_cold_move_asks_no_policy_and_brings_every_page(void)
 {
     stage->first.params.options.cold = true;
@@ -525,6 +561,8 @@ static const struct {
 #name, name                                                                                \
     }
     STORY(a_live_move_brings_every_page),
+    STORY(page_numbers_without_pages_are_no_pages),
+    STORY(holes_arrive_among_pages_in_their_order),
     STORY(a_cold_move_asks_no_policy_and_brings_every_page),
     STORY(nothing_is_built_before_the_end_is_granted),
     STORY(the_guest_is_suspended_only_when_the_agent_allows_it),

@@ -120,13 +120,15 @@ bool moverstage_guests_equal(void)
 
 void moverstage_reset(void)
 {
-    static const char *const names[] = { "guest", "cap", "capping", "suspended", "built" };
+    static const char *const names[] = { "guest", "cap", "capping", "suspended", "built", "log" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         forget(stage.dir_s, names[i]);
         forget(stage.dir_d, names[i]);
     }
     setenv("XF_FAKE_DIRTY", "16", 1);
+    unsetenv("XF_FAKE_HOLES");
+    unsetenv("XF_FAKE_LOG");
     memset(&stage.first, 0, sizeof(stage.first));
     stage.s = (struct moverlib_side){ .program = stage.program, .dir = stage.dir_s };
     stage.d = (struct moverlib_side){ .program = stage.program, .dir = stage.dir_d };
@@ -189,7 +191,33 @@ void moverstage_until_want_end(void)
     STAGE_CHECK(moverlib_expect(&stage.s, XF_LINK_WANT_END, STAGE_WAIT_MS));
 }
 
-void moverstage_finish(void)
+/* What the hypervisors wrote and read (XF_FAKE_LOG). */
+bool moverstage_logs_equal(void)
+{
+    static char a[1u << 16], b[1u << 16];
+    uint64_t bytes = 0;
+    bool equal = true;
+    size_t n;
+    FILE *sent, *received;
+
+    snprintf(a, sizeof(a), "%s/log", stage.dir_s);
+    snprintf(b, sizeof(b), "%s/log", stage.dir_d);
+    sent = fopen(a, "re");
+    received = fopen(b, "re");
+    if (!sent || !received) {
+        return false;
+    }
+    do {
+        n = fread(a, 1, sizeof(a), sent);
+        equal = fread(b, 1, sizeof(b), received) == n && memcmp(a, b, n) == 0;
+        bytes += n;
+    } while (equal && n > 0);
+    fclose(sent);
+    fclose(received);
+    return equal && bytes > 0;
+}
+
+void moverstage_arrive(void)
 {
     moverlib_tell(&stage.s, XF_LINK_GRANT);
     STAGE_CHECK(moverlib_expect(&stage.d, XF_LINK_COMPLETE, STAGE_WAIT_MS));
@@ -197,6 +225,11 @@ void moverstage_finish(void)
     STAGE_CHECK(moverlib_expect(&stage.s, XF_LINK_FINISHED, STAGE_WAIT_MS));
     STAGE_CHECK(moverlib_end(&stage.s, 3000));
     STAGE_CHECK(moverlib_end(&stage.d, 3000));
+}
+
+void moverstage_finish(void)
+{
+    moverstage_arrive();
     STAGE_CHECK(moverstage_guests_equal());
 }
 

@@ -39,6 +39,7 @@ struct moverstage *moverstage(void);
 bool moverstage_exists(const char *dir, const char *name);
 uint32_t moverstage_cap(const char *dir);
 bool moverstage_guests_equal(void);
+bool moverstage_logs_equal(void);
 int moverstage_dial(uint16_t port);
 
 void moverstage_start_dest(void);
@@ -49,7 +50,9 @@ bool moverstage_fails_with(struct moverlib_side *side, enum xf_reason reason);
 void moverstage_both_ended_here(void);
 /* Permits the switch-over when it is asked for. */
 void moverstage_until_want_end(void);
-/* Grants the end, and sees the guest arrive whole. */
+/* Grants the end, and sees the guest arrive. */
+void moverstage_arrive(void);
+/* The same, and every page of it. */
 void moverstage_finish(void);
 
 #endif

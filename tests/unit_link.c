@@ -78,6 +78,8 @@ static void sample_link(struct sample *s, uint8_t type)
     } else if (type == XF_LINK_FAILED) {
         msg.reason = (uint16_t)sample_below(s, XF_N_REASONS);
         sample_name(s, msg.text, sizeof(msg.text));
+    } else if (type == XF_LINK_NOTE) {
+        sample_name(s, msg.text, sizeof(msg.text));
     }
 }
 

@@ -137,6 +137,114 @@ static void impossible_counts_are_refused(void **state)
     assert_int_equal(get_chunk(XF_DATA_SIZE_MAX), -EBADMSG);
 }
 
+/* ---- runs of pages without content ---- */
+
+static struct xf_page_run got_run[XF_HOLES_MAX];
+
+static int get_holes(const struct xf_page_run *run, uint32_t n)
+{
+    struct xf_put p = { .buf = buf, .size = sizeof(buf) };
+
+    xf_page_put_holes(&p, run, n);
+    assert_false(p.failed);
+    return xf_page_get_holes(body(), p.len - XF_DATA_HEAD_SIZE, PAGES, got_run, &n_got);
+}
+
+static int get_hole(uint64_t pfn, uint32_t count, uint8_t type)
+{
+    return get_holes(&(struct xf_page_run){ .pfn = pfn, .count = count, .type = type }, 1);
+}
+
+static void holes_come_back_as_they_went(void **state)
+{
+    static const struct xf_page_run run[] = {
+        { .pfn = 0, .count = 1, .type = 0xd },
+        { .pfn = PAGES - 1000, .count = 1000, .type = 0xf },
+        { .pfn = 7, .count = XF_HOLES_MAX - 1001, .type = 0xe },
+    };
+    struct xf_data_frame frame;
+
+    (void)state;
+    assert_int_equal(get_holes(run, 3), 0);
+    assert_int_equal(xf_data_get_frame(buf, &frame), 0);
+    assert_int_equal(frame.kind, XF_DATA_HOLES);
+    assert_int_equal(frame.size, 3 * XF_HOLES_RUN_SIZE);
+    assert_int_equal(n_got, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(got_run[i].pfn, run[i].pfn);
+        assert_int_equal(got_run[i].count, run[i].count);
+        assert_int_equal(got_run[i].type, run[i].type);
+    }
+    for (size_t size = 0; size < frame.size; size++) {
+        assert_int_equal(xf_page_get_holes(body(), size, PAGES, got_run, &n_got),
+                         size > 0 && size % XF_HOLES_RUN_SIZE == 0 ? 0 : -EBADMSG);
+    }
+}
+
+static void holes_beyond_the_guest_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(get_hole(PAGES - 1, 1, 0xf), 0);
+    assert_int_equal(get_hole(PAGES - 1, 2, 0xf), -EBADMSG);
+    assert_int_equal(get_hole(PAGES, 1, 0xf), -EBADMSG);
+    assert_int_equal(get_hole(XF_STREAM_PFN_MASK, 1, 0xf), -EBADMSG);
+    assert_int_equal(get_hole(XF_STREAM_PFN_MASK, XF_HOLES_MAX, 0xf), -EBADMSG);
+    assert_int_equal(get_hole(1, UINT32_MAX, 0xf), -EBADMSG);
+}
+
+static void holes_have_a_count_and_a_type_without_content(void **state)
+{
+    (void)state;
+    assert_int_equal(get_hole(1, 0, 0xf), -EBADMSG);
+    assert_int_equal(get_hole(1, XF_HOLES_MAX, 0xf), 0);
+    assert_int_equal(get_hole(1, XF_HOLES_MAX + 1, 0xf), -EBADMSG);
+    for (uint8_t type = 0; type < 0xd; type++) {
+        assert_int_equal(get_hole(1, 1, type), -EBADMSG);
+    }
+    /* Bits between number and type are zero. */
+    assert_int_equal(get_hole(1, 1, 0xf), 0);
+    body()[6] |= 0x10;
+    assert_int_equal(xf_page_get_holes(body(), XF_HOLES_RUN_SIZE, PAGES, got_run, &n_got),
+                     -EBADMSG);
+}
+
+static void a_frame_of_holes_is_one_record_at_most(void **state)
+{
+    static struct xf_page_run run[XF_HOLES_MAX + 1];
+
+    (void)state;
+    for (uint32_t i = 0; i <= XF_HOLES_MAX; i++) {
+        run[i] = (struct xf_page_run){ .pfn = 2 * i, .count = 1, .type = 0xf };
+    }
+    assert_int_equal(get_holes(run, XF_HOLES_MAX), 0);
+    assert_int_equal(n_got, XF_HOLES_MAX);
+    assert_int_equal(get_holes(run, XF_HOLES_MAX + 1), -EBADMSG);
+    /* Counts that would be small again if added up without care. */
+    run[0].count = 2;
+    run[1].count = UINT32_MAX;
+    assert_int_equal(get_holes(run, 2), -EBADMSG);
+    run[0].count = XF_HOLES_MAX;
+    run[1].count = 1;
+    assert_int_equal(get_holes(run, 2), -EBADMSG);
+}
+
+static void entries_become_runs_and_entries_again(void **state)
+{
+    static const uint64_t entry[] = {
+        /* a run, a gap, another type, backwards, the same again */
+        5 | 0xfull << 60, 6 | 0xfull << 60, 8 | 0xfull << 60, 9 | 0xeull << 60,
+        8 | 0xeull << 60, 8 | 0xeull << 60, 9 | 0xeull << 60,
+    };
+    uint64_t back[XF_HOLES_MAX];
+
+    (void)state;
+    assert_int_equal(xf_page_runs(entry, 7, got_run), 5);
+    assert_int_equal(got_run[0].count, 2);
+    assert_int_equal(got_run[4].count, 2);
+    assert_int_equal(xf_page_run_entries(got_run, 5, back), 7);
+    assert_memory_equal(back, entry, sizeof(entry));
+}
+
 static void frames_of_unknown_kind_or_size_are_refused(void **state)
 {
     struct xf_data_frame frame;
@@ -147,7 +255,7 @@ static void frames_of_unknown_kind_or_size_are_refused(void **state)
 
         xf_data_put_frame(&p, (enum xf_data_kind)kind, XF_DATA_SIZE_MAX);
         assert_int_equal(xf_data_get_frame(buf, &frame),
-                         kind >= XF_DATA_HELLO && kind <= XF_DATA_CAUGHT_UP ? 0 : -EBADMSG);
+                         kind >= XF_DATA_HELLO && kind <= XF_DATA_PREPARED ? 0 : -EBADMSG);
     }
     for (unsigned at = 1; at < 4; at++) {
         struct xf_put p = { .buf = buf, .size = sizeof(buf) };
@@ -259,6 +367,11 @@ int main(void)
         cmocka_unit_test(kinds_of_later_versions_are_refused),
         cmocka_unit_test(type_and_kind_must_agree_about_content),
         cmocka_unit_test(impossible_counts_are_refused),
+        cmocka_unit_test(holes_come_back_as_they_went),
+        cmocka_unit_test(holes_beyond_the_guest_are_refused),
+        cmocka_unit_test(holes_have_a_count_and_a_type_without_content),
+        cmocka_unit_test(a_frame_of_holes_is_one_record_at_most),
+        cmocka_unit_test(entries_become_runs_and_entries_again),
         cmocka_unit_test(frames_of_unknown_kind_or_size_are_refused),
         cmocka_unit_test(greetings_name_versions_and_bounds),
         cmocka_unit_test(the_end_brings_digest_totals_and_tail),

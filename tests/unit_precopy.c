@@ -125,6 +125,29 @@ static struct guest gib(double rate_mb_s, double set_mib, double link_mb_s)
                            .random = 1 };
 }
 
+/* A round of 10 s, in which 1000 pages took 100 ms: the next 100 pages take 10 ms. */
+static void page_numbers_without_pages_say_nothing_of_speed(void **state)
+{
+    struct xf_precopy_limits limits = defaults(1000);
+    struct xf_precopy_input in = { .pages = 1 << 20 };
+    struct xf_precopy_output out;
+    struct xf_precopy p;
+
+    (void)state;
+    xf_precopy_init(&p, &limits);
+    xf_precopy_step(&p, &in, &out);
+    in = (struct xf_precopy_input){ .pages = -1,
+                                    .now_us = 10000000,
+                                    .pages_sent = 1000,
+                                    .bytes_wire = 4000000,
+                                    .none_us = 9900000 };
+    xf_precopy_step(&p, &in, &out);
+    in.pages = 100;
+    xf_precopy_step(&p, &in, &out);
+    assert_int_equal(out.verdict, XF_VERDICT_STOP);
+    assert_in_range(out.predicted_pause_us, 29000, 32000);
+}
+
 static void an_idle_guest_takes_two_rounds(void **state)
 {
     struct guest g = gib(0, 1, 1000);
@@ -393,6 +416,7 @@ static void every_guest_ends_and_no_promise_is_broken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(page_numbers_without_pages_say_nothing_of_speed),
         cmocka_unit_test(an_idle_guest_takes_two_rounds),
         cmocka_unit_test(a_hot_spot_pauses_within_the_target),
         cmocka_unit_test(a_small_set_written_fast_is_not_mistaken_for_a_slow_guest),

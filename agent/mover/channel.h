@@ -19,6 +19,13 @@
 
 struct xf_channel;
 
+/* What the choice of the cipher goes by. */
+enum xf_channel_aes {
+    XF_AES_BY_CPU = 0,
+    XF_AES_FAST,
+    XF_AES_SLOW,
+};
+
 struct xf_channel_config {
     const char *address; /* numeric */
     uint16_t port;
@@ -26,6 +33,7 @@ struct xf_channel_config {
     const uint8_t *psk;
     size_t psk_size;
     uint64_t rate_kibps; /* what may be sent; 0: unlimited */
+    enum xf_channel_aes aes;
     int stop_fd;
     /* Either may be NULL: written with the monotonic clock whenever a byte moves. */
     _Atomic uint64_t *sending_us;

@@ -69,6 +69,12 @@ static int set_key(struct xf_channel *ch, bool server)
     return r < 0 ? r : gnutls_credentials_set(ch->session, GNUTLS_CRD_PSK, ch->client);
 }
 
+static const char *priority(const struct xf_channel_config *config, bool server)
+{
+    return xf_tls_priority(server, config->aes == XF_AES_BY_CPU ? xf_cpu_has_aes()
+                                                                : config->aes == XF_AES_FAST);
+}
+
 /* Takes fd, also on failure. */
 static struct xf_channel *channel_new(const struct xf_channel_config *config, int fd, bool server)
 {
@@ -98,7 +104,7 @@ static struct xf_channel *channel_new(const struct xf_channel_config *config, in
     }
     gnutls_session_set_ptr(ch->session, ch);
     if (set_key(ch, server) < 0 ||
-        gnutls_priority_set_direct(ch->session, XF_TLS_PRIORITY, NULL) < 0) {
+        gnutls_priority_set_direct(ch->session, priority(config, server), NULL) < 0) {
         xf_channel_free(ch);
         return NULL;
     }

@@ -24,6 +24,8 @@
  */
 #define N_BODIES      6u
 #define LEND_MIN      16u
+/* Entries of a whole record, which lie apart from the bodies: they are always copied. */
+#define RECORD_SIZE   XF_STREAM_PAGES_HEAD_MAX
 
 static_assert(XF_STREAM_RECORD_SIZE + XF_STREAM_PAGES_SIZE + 8u * XF_PAGE_CHUNK_MAX <= HEAD_SIZE,
               "a record's head fits");
@@ -35,7 +37,7 @@ struct xf_decoder {
     struct xf_channel *ch;
     struct xf_feed feed;
     uint64_t pages;
-    struct xf_page_hash *known; /* what was written, by pfn */
+    struct xf_hash_table *known; /* what was written */
     struct xf_digest *digest;
     uint8_t *bodies;              /* N_BODIES of HEAD_SIZE + BODY_SIZE */
     uint64_t lent_upto[N_BODIES]; /* may be used again once the feed is taken up to here */
@@ -43,7 +45,9 @@ struct xf_decoder {
     uint8_t *head;
     uint8_t *body;
     uint64_t n_pages;
+    uint64_t n_none; /* of these: page numbers without content */
     uint64_t bytes_wire;
+    uint8_t record[RECORD_SIZE];
 };
 
 static const uint8_t zero_page[XF_PAGE_SIZE] __attribute__((aligned(4096)));
@@ -84,7 +88,7 @@ void xf_decoder_free(struct xf_decoder *dec)
 {
     if (dec) {
         xf_feed_close(&dec->feed);
-        xf_hash_table_free(dec->known, dec->pages);
+        xf_hash_table_free(dec->known);
         xf_digest_free(dec->digest);
         free(dec->bodies);
         free(dec);
@@ -135,18 +139,16 @@ static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry
                        const uint8_t **content, const uint8_t **ret_page,
                        struct xf_page_hash *ret_hash)
 {
-    struct xf_page_hash *known = &dec->known[entry->pfn];
-
     *ret_page = NULL;
     switch ((enum xf_page_kind)entry->kind) {
     case XF_PAGE_NONE:
         *ret_hash = (struct xf_page_hash){ 0 };
         break;
     case XF_PAGE_SAME:
-        if (!xf_page_hash_known(*known)) {
+        *ret_hash = xf_hash_table_get(dec->known, entry->pfn);
+        if (!xf_page_hash_known(*ret_hash)) {
             return malformed(dec, "a page is called unchanged that was never sent");
         }
-        *ret_hash = *known;
         return 0;
     case XF_PAGE_ZERO:
         *ret_page = zero_page;
@@ -163,7 +165,11 @@ static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry
     case XF_PAGE_ZSTD:
         return malformed(dec, "a page in a form of a later version");
     }
-    *known = entry->type == 0 ? *ret_hash : (struct xf_page_hash){ 0 };
+    if (entry->type == 0) {
+        xf_hash_table_set(dec->known, entry->pfn, *ret_hash);
+    } else {
+        xf_hash_table_forget(dec->known, entry->pfn, 1);
+    }
     return 0;
 }
 
@@ -190,6 +196,7 @@ static int decode_chunk(struct xf_decoder *dec, size_t size)
     const uint8_t *content;
     uint32_t n_entries;
     uint32_t n_words = 0;
+    uint32_t n_content = 0;
     int n_iov = 1;
 
     if (xf_page_get_chunk(dec->body, size, dec->pages, entry, &n_entries, &content) < 0) {
@@ -206,7 +213,9 @@ static int decode_chunk(struct xf_decoder *dec, size_t size)
         }
         if (page) {
             add_page(iov, &n_iov, page);
+            n_content++;
         }
+        dec->n_none += entry[i].kind == XF_PAGE_NONE;
     }
     xf_digest_pages(dec->digest, entry, hash, n_entries);
     dec->n_pages += n_entries;
@@ -215,10 +224,35 @@ static int decode_chunk(struct xf_decoder *dec, size_t size)
     }
     xf_stream_put_pages(&p, word, n_words);
     iov[0] = (struct iovec){ .iov_base = dec->head, .iov_len = p.len };
-    if (n_words < LEND_MIN) {
+    if (n_content < LEND_MIN) {
         return xf_feed_copy(&dec->feed, iov, n_iov);
     }
     return lend(dec, iov, n_iov);
+}
+
+static int decode_holes(struct xf_decoder *dec, size_t size)
+{
+    struct xf_page_run run[XF_HOLES_MAX];
+    uint64_t word[XF_HOLES_MAX];
+    struct xf_put p = { .buf = dec->record, .size = sizeof(dec->record) };
+    struct iovec iov;
+    uint32_t n_runs;
+    uint32_t n_words;
+
+    if (xf_page_get_holes(dec->body, size, dec->pages, run, &n_runs) < 0) {
+        return malformed(dec, "a list of pages without content is malformed");
+    }
+    for (uint32_t i = 0; i < n_runs; i++) {
+        xf_hash_table_forget(dec->known, run[i].pfn, run[i].count);
+    }
+    xf_digest_holes(dec->digest, run, n_runs);
+    n_words = xf_page_run_entries(run, n_runs, word);
+    dec->n_pages += n_words;
+    dec->n_none += n_words;
+    xf_stream_put_pages(&p, word, n_words);
+    assert(!p.failed);
+    iov = (struct iovec){ .iov_base = dec->record, .iov_len = p.len };
+    return xf_feed_copy(&dec->feed, &iov, 1);
 }
 
 /* Nothing of the end reaches the hypervisor before the digest is known to be equal. */
@@ -270,6 +304,9 @@ static int decode_frame(struct xf_decoder *dec, const struct xf_data_frame *fram
     case XF_DATA_PAGES:
         rc = decode_chunk(dec, frame->size);
         break;
+    case XF_DATA_HOLES:
+        rc = decode_holes(dec, frame->size);
+        break;
     case XF_DATA_END:
         return decode_end(dec, frame->size);
     case XF_DATA_FAILED:
@@ -284,6 +321,7 @@ static int decode_frame(struct xf_decoder *dec, const struct xf_data_frame *fram
     case XF_DATA_HELLO:
     case XF_DATA_BUILT:
     case XF_DATA_CAUGHT_UP:
+    case XF_DATA_PREPARED:
         rc = malformed(dec, "a frame that has no place here");
         break;
     }
@@ -315,7 +353,7 @@ int xf_decoder_run(struct xf_decoder *dec)
 
 uint64_t xf_decoder_pages(const struct xf_decoder *dec)
 {
-    return dec->n_pages;
+    return dec->n_pages - dec->n_none;
 }
 
 uint64_t xf_decoder_bytes_stream(const struct xf_decoder *dec)

@@ -19,7 +19,7 @@ void xf_decoder_free(struct xf_decoder *dec);
 
 /* 0: the whole stream with an equal digest is in the pipe; -ECANCELED: stopped or failed. */
 int xf_decoder_run(struct xf_decoder *dec);
-/* After that. */
+/* After that. Page numbers without content are no pages here. */
 uint64_t xf_decoder_pages(const struct xf_decoder *dec);
 uint64_t xf_decoder_bytes_stream(const struct xf_decoder *dec);
 uint64_t xf_decoder_bytes_wire(const struct xf_decoder *dec);

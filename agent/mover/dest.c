@@ -25,6 +25,7 @@
 #include "decoder.h"
 #include "job.h"
 #include "mono.h"
+#include "text.h"
 
 #define PIPE_SIZE       (1 << 20)
 #define TICK_MS         50
@@ -48,6 +49,7 @@ struct dest {
     struct xf_channel *ch;  /* set once, before .connected */
     _Atomic bool connected; /* from here on main sends */
     _Atomic bool built;
+    _Atomic bool prepared;
     _Atomic bool worker_done;
 };
 
@@ -72,18 +74,45 @@ static int send_failed(struct dest *d, enum xf_reason reason, const char *text)
     return send_frame(d, XF_DATA_FAILED, body, p.len);
 }
 
+static void restore_note(void *arg, const char *text)
+{
+    struct dest *d = arg;
+
+    xf_job_say_note(d->job, text);
+}
+
+static void restore_why(void *arg, const char *text)
+{
+    struct dest *d = arg;
+
+    xf_text_copy(d->job->why, sizeof(d->job->why), text);
+}
+
+static void restore_prepared(void *arg)
+{
+    struct dest *d = arg;
+
+    d->prepared = true;
+    (void)eventfd_write(d->wake_fd, 1);
+}
+
+static const struct xf_restore_events restore_events = { .note = restore_note,
+                                                         .why = restore_why,
+                                                         .prepared = restore_prepared };
+
 static void *restore_main(void *arg)
 {
     struct dest *d = arg;
     struct xf_job *job = d->job;
     enum xf_reason reason = XF_REASON_RESTORE;
 
-    d->restore_rc =
-        job->hyper->restore(job->dir, &job->params.uuid, job->params.config, d->pipe_rd, &reason);
+    d->restore_rc = job->hyper->restore(job->dir, &job->params.uuid, job->params.config, d->pipe_rd,
+                                        &restore_events, d, &reason);
     close(d->pipe_rd);
     if (d->restore_rc < 0) {
         xf_job_fail(job, reason != XF_REASON_OK ? reason : XF_REASON_RESTORE,
-                    "the hypervisor could not build the domain: %s", strerror(-d->restore_rc));
+                    "the hypervisor could not build the domain: %s",
+                    xf_job_why(job, d->restore_rc));
     }
     return NULL;
 }
@@ -94,7 +123,15 @@ static bool wait_memory(struct dest *d, uint32_t timeout_ms)
     struct xf_job *job = d->job;
     uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;
 
-    while (d->pages == 0 && job->hyper->pages(job->dir, &job->params.uuid, &d->pages) < 0) {
+    while (d->pages == 0) {
+        int rc = job->hyper->pages(job->dir, &job->params.uuid, &d->pages);
+
+        if (rc == -ENOTSUP) {
+            d->pages = XF_PAGES_MAX;
+        }
+        if (rc == 0 || rc == -ENOTSUP) {
+            break;
+        }
         d->pages = 0;
         if (xf_mono_us() >= end_us || xf_wait_fd(-1, 0, job->stop_fd, MEMORY_SLICE_MS) < 0) {
             break;
@@ -312,6 +349,7 @@ int xf_dest_run(struct xf_job *job)
     static struct dest dest;
     struct dest *d = &dest;
     uint64_t alive_us = xf_mono_us();
+    bool told_prepared = false;
 
     d->job = job;
     d->worker_done = !start(d);
@@ -333,6 +371,9 @@ int xf_dest_run(struct xf_job *job)
         if (d->connected && d->dec && !d->built && !xf_job_stopped(job) &&
             xf_decoder_take_mark(d->dec)) {
             (void)send_frame(d, XF_DATA_CAUGHT_UP, "", 0);
+        }
+        if (d->connected && d->dec && !d->built && !told_prepared && d->prepared) {
+            told_prepared = send_frame(d, XF_DATA_PREPARED, "", 0) == 0;
         }
         /* Not to a peer that was never greeted: to it the next frame is the reason. */
         if (d->connected && !d->built && !xf_job_stopped(job) &&

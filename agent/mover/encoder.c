@@ -23,9 +23,12 @@
 #define HEAD_ROOM XF_PAGE_SIZE
 /* The END record; more has no place behind it. */
 #define TAIL_MAX  64u
+/* So many pages in a row without content go by themselves; fewer need not cut a chunk in two. */
+#define HOLES_MIN (XF_PAGE_CHUNK_MAX + 1u)
 
 static_assert(XF_PAGE_HEAD_SIZE(XF_PAGE_CHUNK_MAX) <= HEAD_ROOM, "entries of a full chunk fit");
 static_assert(XF_STREAM_PAGES_HEAD_MAX <= PIECE_MAX, "any header fits");
+static_assert(XF_HOLES_MAX * XF_HOLES_RUN_SIZE <= PIECE_MAX, "so do all holes of a record");
 static_assert(HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE <= XF_CHANNEL_SEND_MAX,
               "so does a chunk");
 
@@ -34,7 +37,7 @@ struct xf_encoder {
     struct xf_channel *ch;
     int fd;
     uint64_t pages;
-    struct xf_page_hash *known; /* what the peer has, by pfn */
+    struct xf_hash_table *known; /* what the peer has */
     struct xf_digest *digest;
     struct xf_stream stream;
     uint8_t *chunk; /* HEAD_ROOM, then pages */
@@ -50,6 +53,9 @@ struct xf_encoder {
     _Atomic uint64_t n_sent;
     _Atomic uint64_t n_zero;
     _Atomic uint64_t n_same;
+    _Atomic uint64_t n_none;
+    _Atomic uint64_t none_us;
+    uint64_t record_us; /* when the last record was done with */
     _Atomic uint64_t n_stream;
 };
 
@@ -82,7 +88,7 @@ struct xf_encoder *xf_encoder_new(struct xf_job *job, struct xf_channel *channel
 void xf_encoder_free(struct xf_encoder *enc)
 {
     if (enc) {
-        xf_hash_table_free(enc->known, enc->pages);
+        xf_hash_table_free(enc->known);
         xf_digest_free(enc->digest);
         free(enc->chunk);
         if (enc->ask_fd >= 0) {
@@ -286,15 +292,13 @@ static int fill(struct xf_encoder *enc, uint8_t *buf, size_t size)
 static uint8_t choose(struct xf_encoder *enc, const struct xf_page_entry *entry,
                       const uint8_t *page, struct xf_page_hash *ret_hash)
 {
-    struct xf_page_hash *known = &enc->known[entry->pfn];
-
     *ret_hash = page ? xf_page_hash(page) : (struct xf_page_hash){ 0 };
     if (entry->type != 0) {
-        *known = (struct xf_page_hash){ 0 };
-    } else if (xf_page_hash_eq(*known, *ret_hash)) {
+        xf_hash_table_forget(enc->known, entry->pfn, 1);
+    } else if (xf_page_hash_eq(xf_hash_table_get(enc->known, entry->pfn), *ret_hash)) {
         return XF_PAGE_SAME;
     } else {
-        *known = *ret_hash;
+        xf_hash_table_set(enc->known, entry->pfn, *ret_hash);
     }
     return !page ? XF_PAGE_NONE : xf_page_is_zero(page) ? XF_PAGE_ZERO : XF_PAGE_RAW;
 }
@@ -306,7 +310,7 @@ static void encode_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t 
     uint8_t *pages = enc->chunk + HEAD_ROOM;
     uint8_t *from = pages;
     uint8_t *to = pages;
-    uint64_t n_zero = 0, n_same = 0;
+    uint64_t n_zero = 0, n_same = 0, n_none = 0;
 
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *page;
@@ -323,12 +327,14 @@ static void encode_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t 
         }
         n_zero += entry[i].kind == XF_PAGE_ZERO;
         n_same += entry[i].kind == XF_PAGE_SAME;
+        n_none += entry[i].kind == XF_PAGE_NONE;
         from += page ? XF_PAGE_SIZE : 0;
     }
     xf_digest_pages(enc->digest, entry, hash, n);
-    add(&enc->n_sent, n - n_same);
+    add(&enc->n_sent, n - n_same - n_none);
     add(&enc->n_zero, n_zero);
     add(&enc->n_same, n_same);
+    add(&enc->n_none, n_none);
     *ret_content = (size_t)(to - pages);
 }
 
@@ -351,6 +357,64 @@ static int send_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n, 
     return rc < 0 ? lost(enc, rc) : 1;
 }
 
+static int send_holes(struct xf_encoder *enc, const uint64_t *word, uint32_t n)
+{
+    struct xf_page_run run[XF_HOLES_MAX];
+    struct xf_put p = { .buf = enc->frame, .size = sizeof(enc->frame) };
+    uint32_t n_runs = xf_page_runs(word, n, run);
+    int rc;
+
+    for (uint32_t i = 0; i < n_runs; i++) {
+        xf_hash_table_forget(enc->known, run[i].pfn, run[i].count);
+    }
+    xf_digest_holes(enc->digest, run, n_runs);
+    add(&enc->n_none, n);
+    xf_page_put_holes(&p, run, n_runs);
+    assert(!p.failed);
+    rc = xf_channel_send(enc->ch, enc->frame, p.len);
+    return rc < 0 ? lost(enc, rc) : 1;
+}
+
+/* How many pages without content follow each other there. */
+static uint32_t holes_at(const struct xf_stream *s, uint32_t at)
+{
+    uint32_t n = 0;
+
+    while (at + n < s->count && !xf_stream_has_content(s->entry[at + n])) {
+        n++;
+    }
+    return n;
+}
+
+/* Entries that go as a chunk from there on: up to a long row of holes. */
+static uint32_t chunk_at(const struct xf_stream *s, uint32_t at, uint32_t *ret_content)
+{
+    uint32_t n = 0;
+
+    *ret_content = 0;
+    while (n < XF_PAGE_CHUNK_MAX && at + n < s->count) {
+        uint32_t holes = holes_at(s, at + n);
+
+        if (holes >= HOLES_MIN) {
+            break;
+        }
+        *ret_content += holes == 0;
+        n += holes > 0 ? holes : 1;
+    }
+    return n < XF_PAGE_CHUNK_MAX ? n : XF_PAGE_CHUNK_MAX;
+}
+
+/* What holes take says nothing about how long pages take, and there may be many more of them. */
+static void time_record(struct xf_encoder *enc)
+{
+    uint64_t now = xf_mono_us();
+
+    if (enc->stream.n_content == 0 && enc->record_us > 0) {
+        add(&enc->none_us, now - enc->record_us);
+    }
+    enc->record_us = now;
+}
+
 static int send_pages(struct xf_encoder *enc)
 {
     const struct xf_stream *s = &enc->stream;
@@ -362,19 +426,22 @@ static int send_pages(struct xf_encoder *enc)
         }
     }
     while (at < s->count) {
-        uint32_t n = s->count - at < XF_PAGE_CHUNK_MAX ? s->count - at : XF_PAGE_CHUNK_MAX;
-        uint32_t n_content = 0;
+        uint32_t n = holes_at(s, at);
+        uint32_t n_content;
         int rc;
 
-        for (uint32_t i = 0; i < n; i++) {
-            n_content += xf_stream_has_content(s->entry[at + i]);
+        if (n >= HOLES_MIN || n == s->count) {
+            rc = send_holes(enc, s->entry + at, n);
+        } else {
+            n = chunk_at(s, at, &n_content);
+            rc = send_chunk(enc, s->entry + at, n, n_content);
         }
-        rc = send_chunk(enc, s->entry + at, n, n_content);
         if (rc <= 0) {
             return rc;
         }
         at += n;
     }
+    time_record(enc);
     return 1;
 }
 
@@ -402,7 +469,7 @@ static int pass(struct xf_encoder *enc)
 static int take(struct xf_encoder *enc, int item)
 {
     if (item < 0) {
-        return malformed(enc, "not a libxc stream of version 3");
+        return malformed(enc, "neither a libxc stream of version 3 nor a libxl one of version 2");
     }
     switch ((enum xf_stream_item)item) {
     case XF_STREAM_MORE:
@@ -411,8 +478,10 @@ static int take(struct xf_encoder *enc, int item)
         enc->hold_size = 0;
         return send_pages(enc);
     case XF_STREAM_RECORD:
-        enc->in_tail = enc->in_tail || enc->stream.type == XF_STREAM_END;
+    case XF_STREAM_OUTER_RECORD:
+        enc->in_tail = enc->in_tail || xf_stream_is_last(&enc->stream);
         return pass(enc);
+    case XF_STREAM_OUTER:
     case XF_STREAM_IMAGE:
     case XF_STREAM_DOMAIN:
     case XF_STREAM_PIECE:
@@ -466,7 +535,7 @@ int xf_encoder_send_end(struct xf_encoder *enc)
     struct xf_encoder_counts counts = xf_encoder_counts(enc);
     struct xf_data_end end = {
         .bytes_stream = counts.bytes_stream,
-        .pages = counts.pages_sent + counts.pages_same,
+        .pages = counts.pages_sent + counts.pages_same + counts.pages_none,
     };
     int rc;
 
@@ -487,6 +556,8 @@ struct xf_encoder_counts xf_encoder_counts(const struct xf_encoder *enc)
         .pages_sent = atomic_load_explicit(&enc->n_sent, memory_order_relaxed),
         .pages_zero = atomic_load_explicit(&enc->n_zero, memory_order_relaxed),
         .pages_same = atomic_load_explicit(&enc->n_same, memory_order_relaxed),
+        .pages_none = atomic_load_explicit(&enc->n_none, memory_order_relaxed),
+        .none_us = atomic_load_explicit(&enc->none_us, memory_order_relaxed),
         .bytes_wire = xf_channel_sent(enc->ch),
         .bytes_stream = atomic_load_explicit(&enc->n_stream, memory_order_relaxed),
     };

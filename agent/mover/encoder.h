@@ -16,9 +16,11 @@ struct xf_encoder;
 
 /* Since the beginning. */
 struct xf_encoder_counts {
-    uint64_t pages_sent; /* entries that D writes into the guest */
+    uint64_t pages_sent; /* that D writes into the guest */
     uint64_t pages_zero; /* of these */
     uint64_t pages_same; /* besides these: D has them */
+    uint64_t pages_none; /* besides these: page numbers without content */
+    uint64_t none_us;    /* that whole records of these took, with waiting for them */
     uint64_t bytes_wire;
     uint64_t bytes_stream;
 };

@@ -225,6 +225,21 @@ void xf_job_say(struct xf_job *job, enum xf_link_type type)
     }
 }
 
+const char *xf_job_why(const struct xf_job *job, int rc)
+{
+    return job->why[0] != '\0' ? job->why : strerror(-rc);
+}
+
+void xf_job_say_note(struct xf_job *job, const char *text)
+{
+    struct xf_link_msg *msg = begin_out(job, XF_LINK_NOTE);
+
+    if (msg) {
+        (void)xf_text_copy(msg->text, sizeof(msg->text), text);
+        end_out(job);
+    }
+}
+
 void xf_job_say_port(struct xf_job *job, uint16_t port)
 {
     struct xf_link_msg *msg = begin_out(job, XF_LINK_LISTENING);

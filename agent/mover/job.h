@@ -55,6 +55,7 @@ struct xf_job {
     bool granted;
     enum xf_reason reason;
     char text[256];
+    char why[200]; /* the hypervisor's words, by the thread that is in its hands */
     struct xf_link_msg out;
     uint8_t out_buf[XF_LINK_SIZE_MAX];
 };
@@ -86,6 +87,9 @@ uint64_t xf_job_silence_ms(struct xf_job *job);
 /* To the agent; nothing more once the job failed. */
 void xf_job_say(struct xf_job *job, enum xf_link_type type);
 void xf_job_say_port(struct xf_job *job, uint16_t port);
+/* What to say of an error of the driver: its words, or else the error's. */
+const char *xf_job_why(const struct xf_job *job, int rc);
+void xf_job_say_note(struct xf_job *job, const char *text);
 void xf_job_say_round(struct xf_job *job, const struct xf_round *round);
 /*
  * The last message of a move that went well. True: it is said, and from here on nothing fails or

@@ -6,20 +6,24 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mono.h"
 #include "precopy.h"
+#include "text.h"
 
-#define TARGET_MS       300u
-#define MAX_MS          1000u
+#define TARGET_MS        300u
+#define MAX_MS           1000u
 /* While the agent's permission is out: an idle guest's rounds are empty and need not spin. */
-#define SWITCH_SLICE_MS 50u
+#define SWITCH_SLICE_MS  50u
+/* The target's hotplug scripts, which libxl gives 40 s, need not be over before the guest stops. */
+#define PREPARED_WAIT_US (30u * 1000000ull)
 /* Another move's pause on the same link is over long before. */
-#define SWITCH_WAIT_US  (60u * 1000000ull)
+#define SWITCH_WAIT_US   (60u * 1000000ull)
 /* A slow link may hold more than this in its buffers; then the pause holds the rest of it. */
-#define ARRIVE_MS       1000u
+#define ARRIVE_MS        1000u
 /* For a thread to come back from a call that has just timed out. */
-#define CAP_MARGIN_MS   50u
+#define CAP_MARGIN_MS    50u
 
 struct xf_policy {
     struct xf_job *job;
@@ -27,6 +31,8 @@ struct xf_policy {
     struct xf_precopy rule;
     bool switch_wanted;
     uint64_t switch_wanted_us;
+    uint64_t stop_wanted_us; /* when the rule first said so; 0: not yet */
+    _Atomic bool peer_prepared;
     _Atomic uint64_t stop_us;
     _Atomic uint64_t suspended_us;
     uint64_t sent_us;
@@ -113,9 +119,13 @@ void xf_policy_tell(struct xf_policy *policy)
 {
     struct xf_encoder_counts now = xf_encoder_counts(policy->enc);
     struct xf_round round;
+    uint64_t none;
 
     pthread_mutex_lock(&policy->lock);
     round = policy->round;
+    /* The first round goes over all page numbers, of which the guest need not have many. */
+    none = now.pages_none - policy->top.pages_none;
+    round.pages_dirty -= none < round.pages_dirty ? none : round.pages_dirty;
     round.pages_sent = now.pages_sent - policy->top.pages_sent;
     round.pages_zero = now.pages_zero - policy->top.pages_zero;
     round.pages_same = now.pages_same - policy->top.pages_same;
@@ -162,8 +172,26 @@ void xf_policy_lift_cap(struct xf_policy *policy)
     pthread_mutex_unlock(&policy->cap_lock);
 }
 
+/*
+ * The target attaches devices while memory comes. A guest that was ready to stop before they are
+ * there would wait for them in its pause; so it runs on, and rounds go on with what it dirties.
+ */
+static bool peer_prepared(struct xf_policy *policy)
+{
+    uint64_t now_us = xf_mono_us();
+
+    if (policy->stop_wanted_us == 0) {
+        policy->stop_wanted_us = now_us;
+    }
+    return policy->peer_prepared || now_us - policy->stop_wanted_us > PREPARED_WAIT_US;
+}
+
 static bool may_switch(struct xf_policy *policy, uint32_t wait_ms)
 {
+    if (!peer_prepared(policy)) {
+        usleep(wait_ms * 1000u);
+        return false;
+    }
     if (!policy->switch_wanted) {
         policy->switch_wanted = true;
         policy->switch_wanted_us = xf_mono_us();
@@ -186,11 +214,45 @@ static struct xf_precopy_output step(struct xf_policy *policy, int64_t pages_dir
         .now_us = xf_mono_us() - policy->job->start_us,
         .pages_sent = counts.pages_sent + counts.pages_same,
         .bytes_wire = counts.bytes_wire,
+        .none_us = counts.none_us,
     };
     struct xf_precopy_output out;
 
     xf_precopy_step(&policy->rule, &in, &out);
     return out;
+}
+
+/* The hypervisor's bound counts all page numbers; how many pages there are, the first round shows. */
+static void learn_size(struct xf_policy *policy, uint32_t round, uint64_t pages_dirty)
+{
+    uint64_t *total = &policy->rule.limits.pages_total;
+
+    if (round == 1) {
+        uint64_t none = xf_encoder_counts(policy->enc).pages_none;
+
+        *total -= none < *total ? none : *total;
+    }
+    /* A guest may have got more since. */
+    if (round > 0 && pages_dirty > *total) {
+        *total = pages_dirty;
+    }
+}
+
+static void give_up(struct xf_policy *policy, const struct xf_precopy_output *out, uint32_t round,
+                    int64_t pages_dirty)
+{
+    const struct xf_precopy_limits *limits = &policy->rule.limits;
+
+    if (limits->fixed_us > limits->max_us) {
+        /* No round could change that. */
+        xf_job_fail(policy->job, out->reason,
+                    "besides all pages a pause here takes %u ms, as earlier moves have shown",
+                    limits->fixed_us / 1000u);
+    } else {
+        xf_job_fail(policy->job, out->reason,
+                    "round %u: %lld pages are dirty, the pause would be %u ms", round,
+                    (long long)pages_dirty, out->predicted_pause_us / 1000u);
+    }
 }
 
 /*
@@ -203,12 +265,11 @@ static enum xf_verdict before_send(struct xf_policy *policy, uint32_t round, int
     struct xf_precopy_output out;
 
     begin_round(policy, round, (uint64_t)pages_dirty, XF_VERDICT_GO_ON);
+    learn_size(policy, round, (uint64_t)pages_dirty);
     out = step(policy, pages_dirty);
     if (out.verdict == XF_VERDICT_ABORT) {
         note_verdict(policy, &out);
-        xf_job_fail(policy->job, out.reason,
-                    "round %u: %lld pages are dirty, the pause would be %u ms", round,
-                    (long long)pages_dirty, out.predicted_pause_us / 1000u);
+        give_up(policy, &out, round, pages_dirty);
         return XF_VERDICT_ABORT;
     }
     if (out.verdict == XF_VERDICT_SLOW) {
@@ -272,9 +333,30 @@ static void policy_suspended(void *arg)
     begin_round(policy, policy->rounds, 0, XF_VERDICT_STOP);
 }
 
+void xf_policy_peer_prepared(struct xf_policy *policy)
+{
+    policy->peer_prepared = true;
+}
+
+static void policy_note(void *arg, const char *text)
+{
+    struct xf_policy *policy = arg;
+
+    xf_job_say_note(policy->job, text);
+}
+
+static void policy_why(void *arg, const char *text)
+{
+    struct xf_policy *policy = arg;
+
+    xf_text_copy(policy->job->why, sizeof(policy->job->why), text);
+}
+
 const struct xf_save_events xf_policy_events = {
     .policy = policy_asked,
     .suspended = policy_suspended,
+    .note = policy_note,
+    .why = policy_why,
 };
 
 void xf_policy_cold(struct xf_policy *policy)
@@ -289,8 +371,9 @@ void xf_policy_sent(struct xf_policy *policy)
     policy->sent_us = xf_mono_us();
     pthread_mutex_lock(&policy->lock);
     /* Nobody says how many pages the last round has, but it sent them all. */
-    policy->round.pages_dirty =
-        now.pages_sent + now.pages_same - policy->top.pages_sent - policy->top.pages_same;
+    policy->round.pages_dirty = now.pages_sent + now.pages_same + now.pages_none -
+                                policy->top.pages_sent - policy->top.pages_same -
+                                policy->top.pages_none;
     pthread_mutex_unlock(&policy->lock);
 }
 

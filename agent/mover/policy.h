@@ -15,6 +15,8 @@
 struct xf_policy;
 
 struct xf_policy *xf_policy_new(struct xf_job *job, struct xf_encoder *enc, uint64_t pages);
+/* The peer has done what it can before the last page. */
+void xf_policy_peer_prepared(struct xf_policy *policy);
 void xf_policy_free(struct xf_policy *policy);
 
 /* For save(); arg is the policy. */

@@ -165,7 +165,7 @@ static int join_save(struct source *s, int rc)
     pthread_join(s->save, NULL);
     if (s->save_rc < 0) {
         xf_job_fail(job, s->save_reason != XF_REASON_OK ? s->save_reason : XF_REASON_HYPERVISOR,
-                    "the hypervisor could not save the domain: %s", strerror(-s->save_rc));
+                    "the hypervisor could not save the domain: %s", xf_job_why(job, s->save_rc));
         return -ECANCELED;
     }
     if (rc == -ENODATA) {
@@ -241,6 +241,8 @@ static void peer_frame(struct source *s, const struct xf_data_frame *frame)
         peer_failed(s, body, frame->size);
     } else if (frame->kind == XF_DATA_CAUGHT_UP) {
         xf_encoder_caught_up(s->enc);
+    } else if (frame->kind == XF_DATA_PREPARED) {
+        xf_policy_peer_prepared(s->policy);
     } else if (frame->kind != XF_DATA_ALIVE) {
         xf_job_fail(s->job, XF_REASON_STREAM, "the target's answer is malformed");
     }

@@ -177,6 +177,8 @@ static int take_record(struct restore *r)
 static int take_item(struct restore *r, int item)
 {
     switch (item) {
+    case XF_STREAM_OUTER:
+        return refuse(r, "the stream is not a sandbox domain's");
     case XF_STREAM_DOMAIN:
         return r->stream.domain == XF_STREAM_X86_HVM && r->stream.xen_major == 0
                    ? 0

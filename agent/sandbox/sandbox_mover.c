@@ -73,6 +73,7 @@ static int sandbox_save(const char *dir, const struct xf_uuid *uuid, int fd, boo
 }
 
 static int sandbox_restore(const char *dir, const struct xf_uuid *uuid, const char *config, int fd,
+                           const struct xf_restore_events *events, void *arg,
                            enum xf_reason *ret_reason)
 {
     struct xf_sandbox_start start = { .dir = dir, .uuid = uuid, .config = config, .restore = fd };
@@ -81,6 +82,7 @@ static int sandbox_restore(const char *dir, const struct xf_uuid *uuid, const ch
     int rc, status, text_fd;
     pid_t pid;
 
+    events->prepared(arg); /* a tap and a file are opened in no time */
     if (xf_domcfg_parse(config, strlen(config), &cfg, text, sizeof(text)) < 0) {
         *ret_reason = XF_REASON_CONFIG;
         return -EINVAL;

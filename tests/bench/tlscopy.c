@@ -101,6 +101,7 @@ static int endpoint(bool listening, const char *address, const char *port)
 static gnutls_session_t open_session(bool listening, int fd)
 {
     gnutls_session_t session;
+    const char *priority = getenv("TLSCOPY_PRIORITY");
     int r = gnutls_init(&session, listening ? GNUTLS_SERVER | GNUTLS_NO_TICKETS : GNUTLS_CLIENT);
 
     if (r < 0) {
@@ -120,8 +121,8 @@ static gnutls_session_t open_session(bool listening, int fd)
         gnutls_psk_set_client_credentials(cred, identity, &k, GNUTLS_PSK_KEY_RAW);
         gnutls_credentials_set(session, GNUTLS_CRD_PSK, cred);
     }
-    r = gnutls_priority_set_direct(
-        session, getenv("TLSCOPY_PRIORITY") ? getenv("TLSCOPY_PRIORITY") : XF_TLS_PRIORITY, NULL);
+    priority = priority ? priority : xf_tls_priority(listening, xf_cpu_has_aes());
+    r = gnutls_priority_set_direct(session, priority, NULL);
     if (r < 0) {
         die("priority", gnutls_strerror(r));
     }
