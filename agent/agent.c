@@ -524,6 +524,7 @@ void xf_agent_stop(struct xf_agent *agent)
     xf_ipc_close(agent->ipc);
     xf_group_close(agent->group);
     xf_ticker_close(agent->ticker);
+    xf_request_creations_free(agent);
     xf_requests_free(agent);
     xf_domains_free(agent);
     xf_later_free(agent);

@@ -29,6 +29,7 @@
 struct xf_asker;
 struct xf_attempt;
 struct xf_blackbox;
+struct xf_creation;
 struct xf_forward;
 struct xf_group;
 struct xf_history;
@@ -96,6 +97,7 @@ struct xf_domain {
     struct xf_link_msg *mover_first; /* what the next mover is told, while it waits for the last */
     enum xf_after_mover after_mover;
     uint64_t stray_until_ms;
+    uint64_t rename_at_ms; /* an arrived domain gets its own name; 0: it has it */
     struct xf_preflight *preflight;
 
     struct xf_asker *creator;
@@ -148,6 +150,7 @@ struct xf_agent {
     struct xf_op_cookie *cookies;
 
     struct xf_asker *askers;
+    struct xf_creation *creations;
     struct xf_forward *forwards;
     uint64_t next_request;
     bool hello_wanted; /* facts have changed since the last HELLO */

@@ -149,6 +149,11 @@ static void take_found(struct xf_agent *agent, const struct xf_dom_info *info)
 {
     struct xf_domain *dom = xf_domain_find(agent, &info->uuid);
 
+    if (info->foreign) {
+        xf_log(LOG_WARNING, "a copy of %s here belongs to a migration of xl's; it is left alone",
+               info->name);
+        return;
+    }
     if (dom == NULL) {
         dom = make(agent, &info->uuid);
     }

@@ -55,11 +55,30 @@ static void gone(struct xf_domain *dom)
     xf_domain_event(dom, &event);
 }
 
+/* Somebody started it with the hypervisor's own tools, or rebooted it. */
+static void appeared(struct xf_agent *agent, struct xf_domain *dom, const struct xf_dom_info *info)
+{
+    struct xf_event event = { .type = XF_EV_APPEARED };
+
+    if (info->copy != XF_COPY_RUNNING || info->variant != XF_VARIANT_PLAIN ||
+        (dom != NULL && dom->core.state != XF_ST_IDLE)) {
+        return; /* a part of something that somebody else has in hand, or of what we do */
+    }
+    dom = dom != NULL ? dom : xf_domain_get(agent, &info->uuid);
+    xf_domain_learn(dom, info->name, info->memory_mib);
+    xf_domain_log(dom, LOG_NOTICE, "runs here, started by others");
+    agent->hello_wanted = true;
+    xf_domain_event(dom, &event);
+}
+
 static void changed(void *arg, const struct xf_dom_info *info, bool is_gone)
 {
     struct xf_agent *agent = arg;
     struct xf_domain *dom = xf_domain_find(agent, &info->uuid);
 
+    if (info->foreign) {
+        return;
+    }
     if (is_gone) {
         if (dom != NULL) {
             gone(dom);
@@ -67,16 +86,19 @@ static void changed(void *arg, const struct xf_dom_info *info, bool is_gone)
         return;
     }
     if (dom == NULL || !xf_core_holds(&dom->core)) {
-        xf_log(LOG_ERR,
-               "a copy of %s appeared that xenferry did not start; it is left alone until "
-               "the agent is restarted",
-               info->name);
+        appeared(agent, dom, info);
         return;
     }
     xf_domain_learn(dom, info->name, info->memory_mib);
 }
 
+static void translated(void *arg, uint64_t cookie, enum xf_reason reason, const char *text)
+{
+    xf_request_translated(arg, cookie, reason, text);
+}
+
 const struct xf_hyper_events xf_agent_hyper_events = {
     .done = done,
     .changed = changed,
+    .translated = translated,
 };

@@ -42,7 +42,7 @@ struct options {
     const char *config;
 };
 
-static const struct xf_hyper_ops *const hypers[] = { &xf_hyper_sandbox };
+static const struct xf_hyper_ops *const hypers[] = { &xf_hyper_sandbox, &xf_hyper_xen };
 
 static void usage(FILE *f)
 {

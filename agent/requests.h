@@ -44,6 +44,10 @@ void xf_requests_free(struct xf_agent *agent);
 
 /* requests_domain.c */
 void xf_request_created(struct xf_domain *dom, enum xf_reason reason);
+/* The driver has read a configuration, or says what is wrong with it. */
+void xf_request_translated(struct xf_agent *agent, uint64_t cookie, enum xf_reason reason,
+                           const char *text);
+void xf_request_creations_free(struct xf_agent *agent);
 void xf_request_destroyed(struct xf_domain *dom, bool ok, const char *text);
 /* Does another domain of that name exist, here or anywhere? */
 bool xf_request_name_taken(struct xf_agent *agent, const struct xf_domain *dom, const char *name,
@@ -70,5 +74,10 @@ void xf_request_resolve(struct xf_asker *asker, const struct xf_ctl_request *req
 json_t *xf_request_domain_json(const struct xf_domain *dom);
 /* "1" means yes. */
 bool xf_request_flag(const struct xf_ctl_request *request, const char *key);
+
+/* requests_foreign.c: what another toolstack's migration left on this host. */
+void xf_foreign_list(struct xf_agent *agent, json_t *list);
+/* False: there is nothing of that name. */
+bool xf_foreign_resolve(struct xf_asker *asker, const char *name, bool yes);
 
 #endif

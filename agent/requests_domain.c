@@ -84,13 +84,12 @@ static void create_checked(void *arg, enum xf_reason reason, const char *text)
  * The uuid asked for, else the configuration's, else that of a domain of this name that is known
  * and held nowhere (a start that is tried again is no new domain), else a new one.
  */
-static bool choose_uuid(struct xf_agent *agent, const struct xf_ctl_request *request,
-                        const struct xf_dom_needs *needs, struct xf_uuid *ret_uuid)
+static bool choose_uuid(struct xf_agent *agent, const char *text, const struct xf_dom_needs *needs,
+                        struct xf_uuid *ret_uuid)
 {
-    const char *text = xf_ctl_value(request, "uuid");
     const struct xf_domain *known = xf_domain_named(agent, needs->name);
 
-    if (text != NULL && text[0] != '\0') {
+    if (text[0] != '\0') {
         return xf_uuid_parse(text, ret_uuid) == 0 && !xf_uuid_eq(ret_uuid, &no_uuid);
     }
     if (!xf_uuid_eq(&needs->uuid, &no_uuid)) {
@@ -146,14 +145,21 @@ static void create_domain(struct xf_asker *asker, const struct xf_dom_needs *nee
     }
 }
 
+/* A request whose configuration is being read by the hypervisor's driver. */
+struct xf_creation {
+    struct xf_creation *next;
+    struct xf_asker *asker;
+    uint64_t cookie;
+    char uuid[XF_UUID_TEXT_SIZE]; /* as asked for, or "" */
+};
+
 void xf_request_create(struct xf_asker *asker, const struct xf_ctl_request *request)
 {
     struct xf_agent *agent = asker->agent;
     const char *config = xf_ctl_value(request, "config");
     const char *node = xf_ctl_value(request, "node");
-    struct xf_dom_needs needs;
-    struct xf_uuid uuid;
-    char err[256] = "";
+    const char *uuid = xf_ctl_value(request, "uuid");
+    struct xf_creation *creation;
 
     if (node != NULL && xf_peer_named(agent, node) != xf_peer_self(agent)) {
         xf_answer(asker, XF_REASON_UNKNOWN_NODE, node, NULL);
@@ -165,17 +171,71 @@ void xf_request_create(struct xf_asker *asker, const struct xf_ctl_request *requ
                   NULL);
         return;
     }
+    creation = calloc(1, sizeof(*creation));
+    if (creation == NULL) {
+        abort();
+    }
+    if (uuid != NULL && !xf_text_copy(creation->uuid, sizeof(creation->uuid), uuid)) {
+        creation->uuid[0] = '?'; /* too long is no uuid either */
+    }
+    creation->asker = asker;
+    creation->cookie = ++agent->next_cookie;
+    creation->next = agent->creations;
+    agent->creations = creation;
+    agent->hyper_ops->translate(agent->hyper, creation->cookie, config);
+}
+
+static void create_translated(struct xf_asker *asker, const char *uuid_text, const char *config)
+{
+    struct xf_agent *agent = asker->agent;
+    struct xf_dom_needs needs;
+    struct xf_uuid uuid;
+    char err[256] = "";
+
     memset(&needs, 0, sizeof(needs));
     if (agent->hyper_ops->needs(config, &needs, err, sizeof(err)) != 0) {
         xf_answer(asker, XF_REASON_CONFIG, err, NULL);
         return;
     }
-    if (needs.name[0] == '\0' || !choose_uuid(agent, request, &needs, &uuid)) {
+    if (needs.name[0] == '\0' || !choose_uuid(agent, uuid_text, &needs, &uuid)) {
         xf_answer(asker, XF_REASON_CONFIG,
                   needs.name[0] == '\0' ? "it names no name" : "uuid is no uuid", NULL);
         return;
     }
     create_domain(asker, &needs, &uuid, config);
+}
+
+void xf_request_translated(struct xf_agent *agent, uint64_t cookie, enum xf_reason reason,
+                           const char *text)
+{
+    struct xf_creation **at = &agent->creations;
+    struct xf_creation *creation;
+
+    while (*at != NULL && (*at)->cookie != cookie) {
+        at = &(*at)->next;
+    }
+    creation = *at;
+    if (creation == NULL) {
+        xf_log(LOG_ERR, "the hypervisor's driver read a configuration that nobody gave it");
+        return;
+    }
+    *at = creation->next;
+    if (reason == XF_REASON_OK) {
+        create_translated(creation->asker, creation->uuid, text);
+    } else {
+        xf_answer(creation->asker, reason, text, NULL);
+    }
+    free(creation);
+}
+
+void xf_request_creations_free(struct xf_agent *agent)
+{
+    while (agent->creations != NULL) {
+        struct xf_creation *creation = agent->creations;
+
+        agent->creations = creation->next;
+        free(creation); /* its asker is freed with the others */
+    }
 }
 
 /* ---- destroy ---- */

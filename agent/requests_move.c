@@ -107,26 +107,6 @@ static enum xf_reason check_move(const struct xf_domain *dom, const struct xf_pe
     return XF_REASON_OK;
 }
 
-static enum xf_reason load_config(struct xf_domain *dom)
-{
-    struct xf_agent *agent = dom->agent;
-    struct xf_attempt *at = dom->attempt;
-    char err[200];
-
-    at->config = calloc(1, XF_CONFIG_SIZE_MAX);
-    if (at->config == NULL) {
-        abort();
-    }
-    if (agent->hyper_ops->config(agent->hyper, &dom->uuid, at->config, XF_CONFIG_SIZE_MAX) != 0) {
-        return XF_REASON_HYPERVISOR;
-    }
-    if (!xf_text_utf8_ok(at->config)) {
-        return XF_REASON_CONFIG; /* it travels as JSON */
-    }
-    at->needs_known = agent->hyper_ops->needs(at->config, &at->needs, err, sizeof(err)) == 0;
-    return XF_REASON_OK;
-}
-
 static json_t *accepted_json(const struct xf_domain *dom)
 {
     char id[XF_NAME_SIZE + 16];
@@ -167,10 +147,7 @@ void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *reques
     }
     at->dst = xf_cluster_slot(&asker->agent->cluster, peer->node);
     at->may_queue = xf_ctl_value(request, "queue") == NULL || xf_request_flag(request, "queue");
-    reason = load_config(dom);
-    if (reason == XF_REASON_OK) {
-        reason = xf_slots_admit(dom);
-    }
+    reason = xf_slots_admit(dom);
     if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
         xf_attempt_free(dom);
         xf_answer(asker, reason, reason == XF_REASON_CONFIG ? "it is not UTF-8" : "", NULL);
@@ -228,11 +205,17 @@ static const char *risk_of(const struct xf_domain *dom, bool stay)
 
 void xf_request_resolve(struct xf_asker *asker, const struct xf_ctl_request *request)
 {
-    struct xf_domain *dom = domain_of(asker, request);
     const char *decision = xf_ctl_value(request, "decision");
+    const char *name = xf_ctl_value(request, "domain");
     struct xf_event event = { .type = XF_EV_RESOLVE };
+    struct xf_domain *dom;
     bool stay, go;
 
+    if (decision != NULL && strcmp(decision, "drop") == 0 && name != NULL &&
+        xf_foreign_resolve(asker, name, xf_request_flag(request, "yes"))) {
+        return;
+    }
+    dom = domain_of(asker, request);
     if (dom == NULL) {
         return;
     }
@@ -240,7 +223,8 @@ void xf_request_resolve(struct xf_asker *asker, const struct xf_ctl_request *req
     go = decision != NULL && strcmp(decision, "go") == 0;
     if ((!stay && !go) || !xf_core_in_doubt(&dom->core)) {
         xf_answer(asker, XF_REASON_USAGE,
-                  !stay && !go ? "the decision is stay or go" : "the domain is not in doubt here",
+                  !stay && !go ? "the decision is stay or go; drop is for what xl has left"
+                               : "the domain is not in doubt here",
                   NULL);
         return;
     }

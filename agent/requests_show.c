@@ -131,6 +131,7 @@ void xf_request_domains(struct xf_asker *asker, const struct xf_ctl_request *req
             json_array_append_new(list, xf_request_domain_json(dom));
         }
     }
+    xf_foreign_list(asker->agent, list);
     xf_answer(asker, XF_REASON_OK, "", json_pack("{s:o}", "domains", list));
 }
 

@@ -19,7 +19,7 @@
  * TEXT and ADDRESS: min and max are lengths. CHOICE: the sentence begins with the choices.
  */
 #define XF_SETTINGS(X)                                                                             \
-    X(hypervisor, "hypervisor", CHOICE, 1, 32, "sandbox", "sandbox: the hypervisor to drive")      \
+    X(hypervisor, "hypervisor", CHOICE, 1, 32, "sandbox", "sandbox|xen: the hypervisor to drive")  \
     X(migration_address, "migration-address", ADDRESS, 0, 63, "",                                  \
       "numeric address where images are received; empty: this node's first Corosync address")      \
     X(secret_file, "secret-file", TEXT, 1, 255, XF_SYSCONFDIR "/secret",                           \

@@ -126,6 +126,7 @@ enum xf_reason xf_slots_admit(struct xf_domain *dom)
     struct xf_event event = { .type = XF_EV_MOVE,
                               .slot = at->dst,
                               .boot = dom->agent->peer[at->dst.i].boot };
+    enum xf_reason reason;
 
     if (dom->notes == NULL) {
         return XF_REASON_INTERNAL; /* without notes a restarted agent could not tell END from COMMIT (H8) */
@@ -133,6 +134,14 @@ enum xf_reason xf_slots_admit(struct xf_domain *dom)
     if (!has_slot(dom->agent, at->dst)) {
         at->queued = at->may_queue;
         return at->may_queue ? XF_REASON_QUEUED : XF_REASON_NO_SLOT;
+    }
+    reason = xf_attempt_configure(dom);
+    if (reason == XF_REASON_BUSY && at->may_queue) {
+        at->queued = true; /* the hypervisor's driver is still reading it */
+        return XF_REASON_QUEUED;
+    }
+    if (reason != XF_REASON_OK) {
+        return reason;
     }
     at->queued = false;
     xf_domain_event(dom, &event);

@@ -408,6 +408,18 @@ static void on_timer(struct xf_ctx *c)
     }
 }
 
+/*
+ * Somebody started the domain with the hypervisor's own tools. No rule could stop that; but now
+ * that it runs, the others are told, so that at least nobody starts a second one (H11).
+ */
+static void on_appeared(struct xf_ctx *c)
+{
+    if (c->core->state == XF_ST_IDLE) {
+        xf_move_to(c, XF_ST_HOME);
+        xf_send_copy(c);
+    }
+}
+
 static void on_vanished(struct xf_ctx *c)
 {
     struct xf_core *core = c->core;
@@ -560,6 +572,9 @@ int xf_step(struct xf_core *core, const struct xf_cluster *cluster, const struct
         break;
     case XF_EV_RESOLVE:
         on_resolve(&c);
+        break;
+    case XF_EV_APPEARED:
+        on_appeared(&c);
         break;
     case XF_N_EVENTS:
         return -EINVAL;

@@ -213,7 +213,8 @@ enum xf_mover_ev {
     X(CANCEL, "cancel") /* operator or limit: .reason */                                           \
     X(START, "start")   /* operator: create the domain here */                                     \
     X(VANISHED, "vanished") /* the hypervisor says the copy here is gone */                        \
-    X(RESOLVE, "resolve")   /* operator takes the risk: .promise STAY or GO */
+    X(RESOLVE, "resolve")   /* operator takes the risk: .promise STAY or GO */                     \
+    X(APPEARED, "appeared") /* the hypervisor shows a running copy that nobody here started */
 
 enum xf_event_type {
 #define X(sym, name) XF_EV_##sym,

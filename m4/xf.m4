@@ -41,6 +41,9 @@ AC_DEFUN([XF_HARDENING_FLAGS], [
   XF_NEED_FLAG([XF_CFLAGS], [-fPIE])
   m4_foreach([XF_FLAG], [[-pie], [[-Wl,-z,relro]], [[-Wl,-z,now]], [[-Wl,-z,noexecstack]]],
     [XF_NEED_FLAG([XF_LDFLAGS], m4_quote(XF_FLAG))])
+  # The same for a shared object, which -pie would make a program of.
+  m4_foreach([XF_FLAG], [[[-Wl,-z,relro]], [[-Wl,-z,now]], [[-Wl,-z,noexecstack]]],
+    [XF_NEED_FLAG([XF_SO_LDFLAGS], m4_quote(XF_FLAG))])
   # glibc fortifies only what is optimised, and warns otherwise.
   AS_CASE([$CFLAGS], [*-O[[123s]]*],
     [XF_CPPFLAGS="$XF_CPPFLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])])
@@ -53,3 +56,44 @@ AC_DEFUN([XF_SANITIZER_FLAGS], [
 AC_DEFUN([XF_FUZZING_FLAGS], [
   XF_NEED_FLAG([XF_CFLAGS], [-fsanitize=fuzzer-no-link])
   AC_SUBST([XF_FUZZ_ENGINE], [-fsanitize=fuzzer])])
+
+# XF_XEN: what the Xen driver is built against. The tools' libraries have no stable interface, so
+# their release is part of ours; and the stop rule stands in for a function of libxenguest, whose
+# structures must be those that it was written for.
+AC_DEFUN([XF_XEN], [
+  xf_xen_version=`$PKG_CONFIG --modversion xenlight`
+  xf_xen_major=`echo "$xf_xen_version" | cut -d. -f1`
+  xf_xen_minor=`echo "$xf_xen_version" | cut -d. -f2`
+  AC_DEFINE_UNQUOTED([XF_XEN_MAJOR], [$xf_xen_major], [release of Xen's libraries])
+  AC_DEFINE_UNQUOTED([XF_XEN_MINOR], [$xf_xen_minor], [release of Xen's libraries])
+  AC_DEFINE_UNQUOTED([XF_XEN_ABI], ["$xf_xen_major.$xf_xen_minor"], [what their files' names end in])
+  AC_ARG_WITH([xen-libexec],
+    [AS_HELP_STRING([--with-xen-libexec=DIR],
+      [where libxl's save helper is @<:@/usr/lib/xen-VERSION/bin@:>@])],
+    [], [with_xen_libexec=/usr/lib/xen-$xf_xen_major.$xf_xen_minor/bin])
+  AC_DEFINE_UNQUOTED([XF_XEN_SAVE_HELPER], ["$with_xen_libexec/libxl-save-helper"],
+    [libxl's save helper])
+  xf_save_CFLAGS=$CFLAGS
+  CFLAGS="$CFLAGS $XEN_CFLAGS -Werror"
+  AC_MSG_CHECKING([whether libxenguest's pre-copy policy is the one we know])
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
+      #include <stddef.h>
+      #include <xenctrl.h>
+      #include <xenguest.h>
+      static int rule(struct precopy_stats stats, void *data) { (void)data; return stats.dirty_count < 0; }
+      _Static_assert(sizeof(struct precopy_stats) == 24, "two counters and a round");
+      _Static_assert(offsetof(struct precopy_stats, iteration) == 0, "round");
+      _Static_assert(offsetof(struct precopy_stats, total_written) == 8, "pages written");
+      _Static_assert(offsetof(struct precopy_stats, dirty_count) == 16, "pages dirty");
+      _Static_assert(offsetof(struct save_callbacks, suspend) == 0, "suspend comes first");
+    ]], [[
+      struct save_callbacks callbacks = { 0 };
+      precopy_policy_t policy = rule;
+      int (*save)(xc_interface *, int, uint32_t, uint32_t, struct save_callbacks *,
+                  xc_stream_type_t, int) = xc_domain_save;
+      callbacks.precopy_policy = policy;
+      return save == NULL || callbacks.precopy_policy == NULL || XGS_POLICY_ABORT != -1;
+    ]])],
+    [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no]); AC_MSG_ERROR([the stop rule does not fit libxenguest $xf_xen_version])])
+  CFLAGS=$xf_save_CFLAGS])

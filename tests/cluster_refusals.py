@@ -224,10 +224,30 @@ def broken_config(suite, lab):
         lab.wait_online(lab.hosts)
 
 
+def no_xen(suite, lab):
+    """The Xen driver where there is no Xen: one sentence, and the sandbox still works."""
+    path = f"{lab.host_dir('n3')}/etc/xenferry/xenferry.conf"
+    with open(path, encoding="utf-8") as file:
+        good = file.read()
+    changed = "\n".join(line for line in good.splitlines()
+                        if not line.startswith("hypervisor")) + "\nhypervisor = xen\n"
+    xflab.write(path, changed)
+    lab.kill_agent("n3")
+    answer = lab.exec("n3", "xenferryd", "-f", "-c", xflab.CONF, check=False, timeout=60)
+    suite.check("no Xen: the agent does not start, and says that this machine does not run under it",
+                answer.code == 1 and "Xen cannot be used: this machine does not run under Xen"
+                in answer.err + answer.out, answer)
+    xflab.write(path, good)
+    lab.start_agent("n3")
+    lab.wait_online(lab.hosts)
+    suite.check("no Xen: the sandbox still works", lab.online("n3") == lab.hosts,
+                lab.online("n3"))
+
+
 def refusals(suite, lab):
     guests.create(lab, "cat", "n1", memory_mib=64, workload="pattern=idle")
     for part in (simple_refusals, foreign_user, slots, no_quorum, offline_and_incompatible,
-                 malformed, wrong_key, broken_config):
+                 malformed, wrong_key, broken_config, no_xen):
         suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
         lab.heal()
         for host in lab.hosts:

@@ -182,6 +182,8 @@ static void command(char *line)
         play_quiet();
     } else if (strcmp(word, "expect") == 0) {
         expect(a, b);
+    } else if (strcmp(word, "appear") == 0) {
+        world_appear(&w, node_named(a != NULL ? a : ""));
     } else {
         enum w_step_kind kind = (enum w_step_kind)kind_named(word);
         unsigned node = a != NULL ? node_named(a) : 0;

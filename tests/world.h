@@ -178,6 +178,8 @@ void world_init(struct world *w, unsigned n, unsigned faults);
 void world_init_transfer(struct world *w, unsigned n, unsigned faults);
 unsigned world_steps(const struct world *w, struct w_step list[static W_STEPS_MAX]);
 /* NULL, or what went wrong: a sentence of (a)..(d), an invariant, or an event the core called impossible. */
+/* Not a step that is walked: the domain is started at a node by other means than ours. */
+void world_appear(struct world *w, unsigned node);
 const char *world_apply(struct world *w, const struct w_step *step);
 
 /* Every dead node fenced or up, no partition, every agent up, a majority there. */

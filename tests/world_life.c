@@ -222,6 +222,15 @@ static void apply_agent(struct world *w, const struct w_step *s)
     world_feed(w, i, &ev);
 }
 
+void world_appear(struct world *w, unsigned node)
+{
+    struct xf_event ev = { .type = XF_EV_APPEARED };
+
+    w->node[node].copy = COPY_RUN;
+    w->flags &= (uint8_t)~W_F_GONE;
+    world_feed(w, node, &ev);
+}
+
 const char *world_apply(struct world *w, const struct w_step *s)
 {
     unsigned i = s->node;

@@ -8,7 +8,7 @@
  *   say.c         errors and JSON
  *   client.c      the connection
  *   cmd_move.c    move and watch: answers in events
- *   cmd_domain.c  create and resolve
+ *   cmd_domain.c  create and resolve             cmd_console.c  xl's console, followed
  *   cmd_config.c cmd_keygen.c           what needs no agent
  *   show.c show_report.c                answers as text
  *   bar.c table.c field.c units.c       pure helpers of these
@@ -105,6 +105,7 @@ int xf_agent_check_alive(const struct xf_cli *cli);
 int xf_cmd_create(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_move(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_watch(struct xf_cli *cli, struct xf_given *given);
+int xf_cmd_console(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_resolve(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_config(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_keygen(struct xf_cli *cli, struct xf_given *given);

@@ -64,8 +64,9 @@ int xf_cmd_resolve(struct xf_cli *cli, struct xf_given *given)
     char line[2048];
     int rc;
 
-    if (strcmp(decision, "stay") != 0 && strcmp(decision, "go") != 0) {
-        return xf_complain(cli, XF_REASON_USAGE, "the decision is 'stay' or 'go', not '%s'",
+    if (strcmp(decision, "stay") != 0 && strcmp(decision, "go") != 0 &&
+        strcmp(decision, "drop") != 0) {
+        return xf_complain(cli, XF_REASON_USAGE, "the decision is 'stay', 'go' or 'drop', not '%s'",
                            decision);
     }
     rc = xf_ask(cli, &given->request, &answer);

@@ -17,6 +17,7 @@ agent_cli_xenferry_SOURCES = \
 	agent/cli/cli.h \
 	agent/cli/client.c agent/cli/client.h \
 	agent/cli/cmd_config.c \
+	agent/cli/cmd_console.c \
 	agent/cli/cmd_domain.c \
 	agent/cli/cmd_keygen.c \
 	agent/cli/cmd_move.c \

@@ -93,7 +93,7 @@ check 'nodes after --to= begun' 'n2' "$(offered xenferry move web --to = n2)"
 check 'an option before the domain' 'db web web-2' "$(offered xenferry --json move --to n2 '')"
 check 'no second domain' '' "$(offered xenferry move web '')"
 check 'nodes to confirm' 'n1 n2' "$(offered xenferry confirm-off n)"
-check 'decisions' 'go stay' "$(offered xenferry resolve web '')"
+check 'decisions' 'drop go stay' "$(offered xenferry resolve web '')"
 check 'what config does' 'check show' "$(offered xenferry config '')"
 check 'nothing for a number' '' "$(offered xenferry move web --max-time '')"
 cd "$work" || exit 99

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hyper_xen.h"
+#include "unit.h"
+
+static struct xf_dom_needs needs;
+static char err[128];
+
+/* As libxl prints it, with what is of no interest here left in. */
+#define HEAD                                                                                       \
+    "{\"c_info\":{\"type\":\"pvh\",\"name\":\"g1\","                                               \
+    "\"uuid\":\"52d7ce6c-b942-4655-9299-8cf6e5ed8d56\",\"run_hotplug_scripts\":\"True\"},"         \
+    "\"b_info\":{\"max_vcpus\":1,\"avail_vcpus\":[0],\"max_memkb\":65536,\"target_memkb\":65536,"  \
+    "\"kernel\":\"/lab/vmlinux\",\"type.pvh\":{}}"
+
+static int read_config(const char *rest)
+{
+    static char config[8192];
+
+    snprintf(config, sizeof(config), HEAD "%s}", rest);
+    memset(&needs, 0, sizeof(needs));
+    err[0] = '\0';
+    return xf_xen_needs(config, &needs, err, sizeof(err));
+}
+
+static void what_a_domain_asks_of_a_host_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        read_config(
+            ",\"disks\":[{\"pdev_path\":\"/dev/vg/a\",\"vdev\":\"xvda\",\"backend\":\"phy\","
+            "\"format\":\"raw\",\"readwrite\":1},{\"vdev\":\"hdc\",\"is_cdrom\":1},"
+            "{\"pdev_path\":\"/srv/b.iso\",\"vdev\":\"xvdb\",\"readwrite\":0}],"
+            "\"nics\":[{\"devid\":0,\"mac\":\"00:16:3e:79:00:01\",\"bridge\":\"xenbr0\","
+            "\"ip\":\"10.0.0.7\"},{\"devid\":1,\"mac\":\"00:16:3e:79:00:02\","
+            "\"bridge\":\"dmz\"}]"),
+        0);
+    assert_string_equal(needs.name, "g1");
+    assert_int_equal(needs.uuid.b[0], 0x52);
+    assert_int_equal(needs.memory_mib, 64);
+    assert_int_equal(needs.n_disks, 2);
+    assert_string_equal(needs.disk[0].path, "/dev/vg/a");
+    assert_true(needs.disk[0].writable);
+    assert_string_equal(needs.disk[1].path, "/srv/b.iso");
+    assert_false(needs.disk[1].writable);
+    assert_int_equal(needs.n_vifs, 2);
+    assert_int_equal(needs.vif[0].mac[5], 1);
+    assert_int_equal(needs.vif[0].ipv4, 0x0a000007);
+    assert_string_equal(needs.vif[1].bridge, "dmz");
+    assert_int_equal(needs.vif[1].ipv4, 0);
+}
+
+static void a_domain_without_devices_asks_for_none(void **state)
+{
+    (void)state;
+    assert_int_equal(read_config(""), 0);
+    assert_int_equal(needs.n_disks, 0);
+    assert_int_equal(needs.n_vifs, 0);
+}
+
+static void assert_refused(const char *config, const char *word)
+{
+    err[0] = '\0';
+    assert_int_equal(xf_xen_needs(config, &needs, err, sizeof(err)), -EINVAL);
+    if (strstr(err, word) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", err, word);
+    }
+}
+
+static void what_makes_no_sense_is_refused_with_its_key(void **state)
+{
+    (void)state;
+    assert_refused("", "line");
+    assert_refused("name = \"g1\"\n", "line 1");
+    assert_refused("[]", "not an object");
+    assert_refused("{\"c_info\":{\"name\":\"a\"}}", "max_memkb");
+    assert_refused("{\"c_info\":{\"name\":\"a\",\"uuid\":\"nonsense\"}}", "c_info.uuid");
+    assert_refused("{\"c_info\":{\"name\":\"a\\u0007\"}}", "c_info.name");
+    assert_refused("{\"c_info\":{\"name\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                   "aaaaaaaaaaaaaaa\"}}",
+                   "63 bytes");
+    assert_refused("{\"c_info\":{\"name\":\"a\"},\"b_info\":{\"max_memkb\":-4}}", "max_memkb");
+    assert_refused("{\"c_info\":{\"name\":\"a\"},\"b_info\":{\"max_memkb\":9007199254740993}}",
+                   "max_memkb");
+    assert_refused("{\"c_info\":{\"name\":\"a\"},\"b_info\":{\"max_memkb\":\"many\"}}",
+                   "max_memkb");
+    assert_refused("{\"c_info\":{\"name\":\"a\"},\"c_info\":{\"name\":\"b\"}}", "duplicate");
+}
+
+static void devices_beyond_the_bounds_are_refused(void **state)
+{
+    char rest[4096] = ",\"nics\":[{}";
+
+    (void)state;
+    for (int i = 0; i < XF_VIFS_MAX; i++) {
+        strcat(rest, ",{}");
+    }
+    strcat(rest, "]");
+    assert_int_equal(read_config(rest), -EINVAL);
+    assert_non_null(strstr(err, "nics"));
+    strcpy(rest, ",\"disks\":[{\"pdev_path\":\"/d\"}");
+    for (int i = 0; i < XF_DISKS_MAX; i++) {
+        strcat(rest, ",{\"pdev_path\":\"/d\"}");
+    }
+    strcat(rest, "]");
+    assert_int_equal(read_config(rest), -EINVAL);
+    assert_non_null(strstr(err, "disks"));
+    assert_int_equal(read_config(",\"nics\":[{\"mac\":\"zz\"}]"), -EINVAL);
+    assert_non_null(strstr(err, "nics.mac"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_domain_asks_of_a_host_is_read),
+        cmocka_unit_test(a_domain_without_devices_asks_for_none),
+        cmocka_unit_test(what_makes_no_sense_is_refused_with_its_key),
+        cmocka_unit_test(devices_beyond_the_bounds_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
