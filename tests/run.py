@@ -6,6 +6,7 @@
   campaign   moves with one fault each, judged from outside (--moves N, --seed S)
   soak       one domain to and fro; the agents must not grow (--moves N)
   bench      throughput and pauses
+  xen        the same on real Xen hosts, in QEMU
   explore    every interleaving of the protocol, further than make check goes
   fuzz       every fuzz target for five minutes (--seconds N)
   distcheck  make distcheck
@@ -17,7 +18,8 @@ import signal
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "lib"), os.path.join(HERE, "cluster-lab")]
+sys.path[:0] = [HERE, os.path.join(HERE, "lib"), os.path.join(HERE, "cluster-lab"),
+                os.path.join(HERE, "xen-lab")]
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
@@ -27,6 +29,7 @@ import suite_campaign  # noqa: E402
 import suite_cluster  # noqa: E402
 import suite_soak  # noqa: E402
 import suite_source  # noqa: E402
+import suite_xen  # noqa: E402
 
 SUITES = {
     "unit": (suite_source.run_unit, None, None),
@@ -35,6 +38,7 @@ SUITES = {
     "campaign": (suite_campaign.run, 200, 40),
     "soak": (suite_soak.run, 500, 60),
     "bench": (suite_bench.run, None, None),
+    "xen": (suite_xen.run, None, None),
     "explore": (suite_source.run_explore, None, None),
     "fuzz": (suite_source.run_fuzz, None, None),
     "distcheck": (suite_source.run_distcheck, None, None),

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Suite `xen`: the core of it on real Xen hosts: moves live and cold, kept ones, what is left
+behind, a domain's end, and what xl does beside. Judged by pings, an open connection, the disk's
+records, and xl on all hosts."""
+import contextlib
+import time
+
+import agents
+import eyes
+import moves
+import xen_guests
+import xen_moves
+import xen_suite
+import xen_trees
+from xflab import LabError, wait_for
+
+def shown(lab, host):
+    """[(name, node, state)] of the domains by a host's agent."""
+    answer = agents.xenferry(lab, host, "domains", "--json").json()["domains"]
+    return [(d["name"], d["node"], d["state"]) for d in answer]
+
+
+def leave_incoming(lab, name, host):
+    """What `xl migrate-receive` leaves when its sender is gone: the domain's name with an ending,
+    its uuid, paused."""
+    facts = {**lab.domains[name], "device": None, "name": name + "--incoming", "mac":
+             "00:16:3e:79:ff:fe"}
+    lab.exec(host, "cat >/lab/left.cfg", stdin=xen_guests.config_text(facts))
+    lab.exec(host, "xl", "create", "-q", "-e", "-p", "/lab/left.cfg", timeout=120)
+
+
+# -- parts
+
+def live_moves(suite, lab):
+    lab.exec("n1", "xenferry", "create", xen_guests.define(lab, "web")["config"], timeout=120)
+    xen_guests.wait_answers(lab, "web")
+    for turn in range(2):
+        seen, report = xen_moves.moved(suite, lab, "web", f"idle guest, move {turn + 1}")
+        suite.check("its devices were attached before the pause", report.get("notes") == [],
+                    report.get("notes"))
+        pause = report.get("pause", {})
+        suite.figure(f"pause_idle_{turn + 1}_ms", round(seen.gap_ms))
+        suite.check("the report breaks the pause into its phases",
+                    all(isinstance(pause.get(key), (int, float)) for key in
+                        ("total_ms", "suspend_ms", "last_pages_ms", "build_ms", "commit_ms",
+                         "unpause_ms")), pause)
+    xen_guests.dirty(lab, "web", 8, 8)
+    xen_moves.moved(suite, lab, "web", "guest that writes 8 MiB/s")
+    xen_guests.dirty(lab, "web", 0, 8)
+    xen_moves.moved(suite, lab, "web", "cold move", "--cold")
+
+
+def rule(suite, lab):
+    """Ours runs inside libxl's helper, and an abort by it leaves the guest as it was."""
+    xen_guests.dirty(lab, "web", 60, 32)
+    _seen, report = xen_moves.kept(suite, lab, "web", "guest faster than the link", 23,
+                                   "not-converging", "--downtime-max", "300", "--bandwidth", "2M")
+    suite.check("more rounds than libxenguest's own rule has", len(report.get("rounds", [])) > 5,
+                len(report.get("rounds", [])))
+    source = xen_moves.home(lab, "web")
+    domid = lab.exec(source, "xl", "domid", "web").out.strip()
+    lab.exec(source, f"xl debug-keys q; xl dmesg | grep -A4 'domain {domid}:' | tail -4")
+    one = moves.Move(lab, source, "web", xen_moves.OTHER[source], "--bandwidth", "2M")
+    suite.check("a move is under way", one.wait_event(
+        lambda e: e.get("event") == "progress" and e.get("round", 0) >= 0, 60) is not None)
+    lab.exec(xen_moves.OTHER[source], "xenferry", "cancel", "web", check=False)
+    suite.check("cancelled from the other host: exit 21",
+                one.wait(xen_moves.MOVE_LIMIT_S) == 21, one.err)
+    suite.guard("cancelled: nothing is left at the target", wait_for, "clean hosts",
+                lambda: not xen_moves.leftovers(lab, "web"), 60, 1)
+    xen_guests.dirty(lab, "web", 0, 8)
+
+
+def keeper(suite, lab):
+    """on_reboot and on_poweroff of a domain that was moved here."""
+    host = xen_moves.home(lab, "web")
+    before = xen_guests.stat(lab, "web")["instance"]
+    first = lab.exec(host, "xl", "domid", "web").out
+    lab.exec(host, "xl", "reboot", "web")
+    suite.guard("a moved domain that reboots comes back", wait_for, "the reboot", lambda: lab.exec(
+        host, "xl", "domid", "web", check=False).out.strip() not in ("", first.strip()), 120, 1)
+    again = xen_guests.wait_answers(lab, "web", 120)
+    suite.check("it has booted anew", again["instance"] != before, again)
+    suite.check("the agents never lost sight of it",
+                shown(lab, host) == [("web", host, "running")], shown(lab, host))
+    xen_moves.moved(suite, lab, "web", "after its reboot")
+    host = xen_moves.home(lab, "web")
+    lab.exec(host, "systemctl", "restart", "xenferryd", timeout=60)
+    agents.wait_online(lab, lab.hosts)
+    lab.exec(host, "xl", "shutdown", "web")
+    suite.guard("after a restart of the agent, a domain that powers off is gone", wait_for,
+                "the end", lambda: not xen_guests.holders(lab, "web"), 120, 1)
+    suite.guard("no agent shows it any more", wait_for, "the news",
+                lambda: shown(lab, "n1") == [], 30, 0.5)
+    suite.guard("and nothing of it is left", wait_for, "clean hosts",
+                lambda: not xen_moves.leftovers(lab, "web"), 30, 1)
+
+
+def beside_xl(suite, lab):
+    """A domain that xl started is taken up, and after a move it is what xl's own would have made of
+    it; what xl's migration leaves is shown and left alone."""
+    xen_guests.create(lab, "guest", "n2")
+    suite.guard("a domain that xl starts is known to all", wait_for, "the news",
+                lambda: shown(lab, "n1") == [("guest", "n2", "running")], 30, 0.5)
+    xen_moves.moved(suite, lab, "guest", "a domain of xl's")
+    xen_trees.same_as_xl(suite, lab, "guest")
+    xen_trees.devices_come_and_go(suite, lab, "guest")
+    xen_trees.save_and_restore(suite, lab, "guest")
+    leave_incoming(lab, "guest", "n2")
+    suite.guard("what xl left is shown where it is", wait_for, "the news", lambda: (
+        "guest--incoming", "n2", "left-incoming") in shown(lab, "n2"), 30, 0.5)
+    lab.exec("n2", "systemctl", "restart", "xenferryd", timeout=60)
+    agents.wait_online(lab, lab.hosts)
+    suite.check("a restarted agent leaves it alone",
+                "guest--incoming" in xen_guests.listed(lab, "n2"), xen_guests.listed(lab, "n2"))
+    answer = agents.xenferry(lab, "n2", "resolve", "guest--incoming", "drop")
+    suite.check("resolve says that the domain runs elsewhere", "runs on n1" in answer.out, answer)
+    agents.xenferry(lab, "n2", "resolve", "guest--incoming", "drop", "--yes")
+    suite.guard("resolve --yes removes it", wait_for, "its end",
+                lambda: "guest--incoming" not in xen_guests.listed(lab, "n2"), 60, 0.5)
+    suite.check("the domain itself runs on", xen_moves.home(lab, "guest") == "n1")
+
+
+def refusals(suite, lab):
+    """What must be said before anything is done."""
+    answer = agents.xenferry(lab, "n1", "create", "/lab/guest.cfg", "--json", check=False)
+    suite.check("a second domain of that name is refused", answer.code == 16, answer)
+    lab.exec("n1", "cat >/lab/bad.cfg", stdin="name = \"bad\nmemory = lots\n")
+    answer = agents.xenferry(lab, "n1", "create", "/lab/bad.cfg", check=False)
+    suite.check("what xl cannot read is refused in xl's words", answer.code == 15, answer)
+    lab.exec("n1", "cat >/lab/big.cfg",
+             stdin="name = \"big\"\ntype = \"pvh\"\nkernel = \"/lab/vmlinux\"\nmemory = 4000\n")
+    answer = agents.xenferry(lab, "n1", "create", "/lab/big.cfg", check=False)
+    suite.check("a domain too big for the host is refused", answer.code == 12, answer)
+    suite.check("none of them exists", "bad" not in xen_guests.listed(lab, "n1")
+                and "big" not in xen_guests.listed(lab, "n1"))
+
+
+def faults(suite, lab):
+    """One of each kind in mid pre-copy; the long list is xen-campaign's."""
+    for what in ("mover at the source", "mover at the target", "agent at the source"):
+        source = xen_moves.home(lab, "guest")
+        target = xen_moves.OTHER[source]
+        connection = eyes.OpenConnection(lab, "guest")
+        one = moves.Move(lab, source, "guest", target, "--bandwidth", "4M")
+        one.wait_event(lambda e: e.get("event") == "progress" and e.get("pages_sent", 0) > 500, 60)
+        host = target if "target" in what else source
+        lab.exec(host, "kill -9 $(pgrep -f '^xenferry-mover')" if "mover" in what else
+                 "systemctl kill -s KILL xenferryd", check=False)
+        with contextlib.suppress(TimeoutError):
+            one.wait(120)
+        agents.wait_online(lab, lab.hosts)
+        suite.guard(f"{what} killed: the cluster settles", xen_moves.wait_settled, lab, "guest")
+        _echoes, _longest, error = connection.stop()
+        suite.check(f"{what} killed: the domain runs on and its connection lives",
+                    not error and set(xen_guests.holders(lab, "guest")) == {source},
+                    (error, xen_guests.holders(lab, "guest")))
+        suite.guard(f"{what} killed: nothing is left elsewhere", wait_for, "clean hosts",
+                    lambda: not xen_moves.leftovers(lab, "guest"), 60, 1)
+    xen_moves.moved(suite, lab, "guest", "after the faults")
+    findings, records, last = xen_guests.read_disk(lab, "guest")
+    suite.check("the disk holds every record", not findings and records == last,
+                (findings[:3], records, last))
+
+
+def run(suite, _options):
+    with xen_suite.lab_of(suite, "suite") as lab:
+        started = time.monotonic()
+        for part in (live_moves, rule, keeper, beside_xl, refusals, faults):
+            suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
+        suite.figure("tests_s", round(time.monotonic() - started))

@@ -1,0 +1,19 @@
+# The Xen lab: nothing of it is built by make, all of it is in the tarball.
+EXTRA_DIST += \
+	tests/xen-lab/agents.py \
+	tests/xen-lab/build-kernel.sh \
+	tests/xen-lab/build-xen.sh \
+	tests/xen-lab/dom0 \
+	tests/xen-lab/dom0-packages.list \
+	tests/xen-lab/dom0-setup.sh \
+	tests/xen-lab/dom0-trim.sh \
+	tests/xen-lab/eyes.py \
+	tests/xen-lab/guest \
+	tests/xen-lab/image.py \
+	tests/xen-lab/lab \
+	tests/xen-lab/packages.sh \
+	tests/xen-lab/qemu.py \
+	tests/xen-lab/xen_guests.py \
+	tests/xen-lab/xen_suite.py \
+	tests/xen-lab/xenlab.py \
+	tests/suite_xen.py

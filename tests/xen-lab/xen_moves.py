@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Moves of the Xen lab's domains as suites drive them, and what may be asked of each."""
+import agents
+import eyes
+import moves
+import xen_guests
+from xflab import LabError, wait_for
+
+OTHER = {"n1": "n2", "n2": "n1"}
+MOVE_LIMIT_S = 240.0
+
+
+def home(lab, name):
+    """The host with the domain, which must be alone in having it."""
+    found = xen_guests.holders(lab, name)
+    if len(found) != 1:
+        raise LabError(f"{name} is on {found}")
+    return next(iter(found))
+
+
+# Each line prints what it counted, if that is not 0; the kernel's own view of backends shows disks
+# that are still held when xenstore has forgotten them.
+LEFTOVERS = """
+count() { n=$(cat); [ "$n" = 0 ] || echo "$n $1"; }
+xl list -l 2>/dev/null | grep -c '@UUID@' | count domain
+ls /run/xenferry/suspend-@UUID@ /run/xenferry/incoming-@UUID@ 2>/dev/null | wc -l | count mark
+pgrep -fc 'xenferry-keeper .*@UUID@' | count keeper
+pgrep -fc '^xenferry-mover' | count mover
+pgrep -fc 'libxl-save-helper' | count helper
+ls /sys/class/net | grep -c '^vif' | count vif
+ls /sys/bus/xen-backend/devices | grep -c -E '^(vbd|vif)-' | count backend
+xenstore-ls /local/domain/0/backend 2>/dev/null | grep -c online | count 'backend in xenstore'
+ls /var/lib/xen | grep -c 'userdata.*@UUID@' | count 'record of libxl'
+"""
+
+
+def leftovers(lab, name):
+    """What hosts that do not run a domain still have of it, or of any: nothing, if all is well."""
+    script = LEFTOVERS.replace("@UUID@", lab.domains[name]["uuid"])
+    found = []
+    for host in lab.hosts:
+        if lab.powered(host) and name not in xen_guests.listed(lab, host):
+            answer = lab.exec(host, script, check=False)
+            found += [f"{host}: {line}" for line in answer.out.splitlines()]
+    return found
+
+
+def run_move(lab, name, *options, to=None, limit_s=MOVE_LIMIT_S):
+    """A move watched from outside: (Watched, Move, exit code, source, destination)."""
+    source = home(lab, name)
+    to = to or OTHER[source]
+    one = code = None
+
+    def act():
+        nonlocal one, code
+        one = moves.Move(lab, source, name, to, *options)
+        code = one.wait(limit_s)
+
+    seen = eyes.watched(lab, name, act)
+    return seen, one, code, source, to
+
+
+def moved(suite, lab, name, what, *options):
+    """A move that must go well, and all that may be asked of it."""
+    seen, one, code, source, to = run_move(lab, name, *options)
+    report = one.report()
+    suite.check(f"{what}: exit 0, reported as moved", code == 0 and report.get("result") == "moved",
+                (code, one.err, one.events[-1:]))
+    suite.check(f"{what}: no echo, page or record is lost, the connection lives",
+                not seen.findings(), seen.findings())
+    suite.guard(f"{what}: xl shows one copy, on {to}, under its own name", wait_for, "the name",
+                lambda: [h for h in lab.hosts if name in xen_guests.listed(lab, h)] == [to]
+                and xen_guests.holders(lab, name).keys() == {to}, 30, 0.5)
+    suite.guard(f"{what}: nothing is left on {source}", wait_for, "clean hosts",
+                lambda: not leftovers(lab, name), 30, 1)
+    suite.say(f"        {what}: {source} to {to}, {seen}, pause by report "
+              f"{report.get('pause', {}).get('total_ms')} ms, {len(report.get('rounds', []))} "
+              f"rounds, notes {report.get('notes')}")
+    return seen, report
+
+
+def kept(suite, lab, name, what, exit_code, reason, *options):
+    """A move that must not happen, and whose domain must not notice."""
+    seen, one, code, source, _to = run_move(lab, name, *options)
+    suite.check(f"{what}: exit {exit_code}, reason {reason}",
+                (code, one.reason()) == (exit_code, reason), (code, one.reason(), one.err))
+    suite.check(f"{what}: no echo, page or record is lost", not seen.findings(), seen.findings())
+    suite.check(f"{what}: it stays on {source} alone, running",
+                set(xen_guests.holders(lab, name)) == {source}, xen_guests.holders(lab, name))
+    suite.guard(f"{what}: nothing is left elsewhere", wait_for, "clean hosts",
+                lambda: not leftovers(lab, name), 60, 1)
+    return seen, one.report()
+
+
+def migrations(lab, host):
+    answer = agents.xenferry(lab, host, "status", "--json", check=False, timeout=30)
+    return answer.json()["migrations"] if answer.code == 0 else None
+
+
+def wait_settled(lab, name, limit_s=150.0):
+    """All agents see each other, nothing is under way, one host has the domain."""
+    wait_for(f"the cluster is of one mind about {name}", lambda: all(
+        set(lab.hosts) <= set(agents.online(lab, host)) and migrations(lab, host) == []
+        for host in lab.hosts) and len(xen_guests.holders(lab, name)) == 1, limit_s, 0.5)
