@@ -14,6 +14,8 @@ EXTRA_DIST += \
 	tests/xen-lab/packages.sh \
 	tests/xen-lab/qemu.py \
 	tests/xen-lab/xen_guests.py \
+	tests/xen-lab/xen_moves.py \
 	tests/xen-lab/xen_suite.py \
+	tests/xen-lab/xen_trees.py \
 	tests/xen-lab/xenlab.py \
 	tests/suite_xen.py
