@@ -81,11 +81,14 @@ enum xf_reason xf_attempt_configure(struct xf_domain *dom)
         abort();
     }
     rc = agent->hyper_ops->config(agent->hyper, &dom->uuid, at->config, XF_CONFIG_SIZE_MAX);
-    if (rc != 0) {
-        return rc == -EAGAIN ? XF_REASON_BUSY : XF_REASON_HYPERVISOR;
+    if (rc == -EAGAIN) {
+        return XF_REASON_BUSY;
     }
-    if (!xf_text_utf8_ok(at->config)) {
-        return XF_REASON_CONFIG; /* it travels as JSON */
+    if (rc == -EMSGSIZE || (rc == 0 && !xf_text_utf8_ok(at->config))) {
+        return XF_REASON_CONFIG; /* it travels as JSON, in one message */
+    }
+    if (rc != 0) {
+        return XF_REASON_HYPERVISOR;
     }
     at->needs_known = agent->hyper_ops->needs(at->config, &at->needs, err, sizeof(err)) == 0;
     return XF_REASON_OK;

@@ -151,7 +151,7 @@ static int xen_config(struct xf_hyper *hyper, const struct xf_uuid *uuid, char *
     if (d == NULL || d->config == NULL) {
         return d == NULL ? -ENOENT : -EAGAIN;
     }
-    return xf_text_copy(buf, size, d->config) ? 0 : -EMSGSIZE;
+    return d->config[0] != '\0' && xf_text_copy(buf, size, d->config) ? 0 : -EMSGSIZE;
 }
 
 /* ---- doing ---- */

@@ -150,7 +150,8 @@ void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *reques
     reason = xf_slots_admit(dom);
     if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
         xf_attempt_free(dom);
-        xf_answer(asker, reason, reason == XF_REASON_CONFIG ? "it is not UTF-8" : "", NULL);
+        xf_answer(asker, reason, reason == XF_REASON_CONFIG ? "it is not UTF-8, or too long" : "",
+                  NULL);
         return;
     }
     accepted = accepted_json(dom);

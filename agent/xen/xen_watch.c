@@ -189,6 +189,9 @@ static void tell_domain(struct eyes *eyes, const struct known *k, bool with_conf
     if (with_config && size <= sizeof(msg->config)) {
         msg->config_size = (uint32_t)size;
         memcpy(msg->config, k->config, size);
+    } else if (with_config) {
+        msg->config_size = 1; /* empty: longer than can be moved */
+        msg->config[0] = '\0';
     }
     (void)tell(msg);
 }
@@ -222,6 +225,10 @@ static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
     }
     if (k == NULL) {
         k = add_known(eyes, info->domain);
+    } else if (is_new) { /* numbers come round again */
+        free(k->config);
+        k->config = NULL;
+        k->config_stale = true;
     }
     k->seen = true;
     changed = is_new || now.copy != k->info.copy || now.variant != k->info.variant ||
