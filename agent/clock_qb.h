@@ -11,6 +11,7 @@
 
 uint64_t xf_now_us(void); /* monotonic */
 uint64_t xf_now_ms(void);
+uint64_t xf_wall_us(void); /* since 1970 */
 /* "2024-05-06T07:08:09Z" */
 void xf_now_iso(char *buf, size_t size);
 

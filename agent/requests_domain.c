@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "attempt.h"
+#include "clock_qb.h"
 #include "log_qb.h"
 #include "preflight.h"
 #include "requests.h"
@@ -66,7 +67,7 @@ void xf_request_created(struct xf_domain *dom, enum xf_reason reason)
 static void create_checked(void *arg, enum xf_reason reason, const char *text)
 {
     struct xf_domain *dom = arg;
-    struct xf_event event = { .type = XF_EV_START };
+    struct xf_event event = { .type = XF_EV_START, .boot = { xf_wall_us() } };
 
     dom->preflight = NULL;
     if (reason != XF_REASON_OK) {

@@ -211,7 +211,7 @@ enum xf_mover_ev {
     X(TIMER, "timer")   /* the timer asked for by XF_ACT_TIMER ran out */                          \
     X(MOVE, "move")     /* operator: move the domain to .slot, whose HELLO said .boot */           \
     X(CANCEL, "cancel") /* operator or limit: .reason */                                           \
-    X(START, "start")   /* operator: create the domain here */                                     \
+    X(START, "start")   /* operator: create the domain here; .boot: the clock, as boot ids have it */ \
     X(VANISHED, "vanished") /* the hypervisor says the copy here is gone */                        \
     X(RESOLVE, "resolve")   /* operator takes the risk: .promise STAY or GO */                     \
     X(APPEARED, "appeared") /* the hypervisor shows a running copy that nobody here started */

@@ -18,6 +18,14 @@
  */
 #define XF_EPOCH_STRIDE 64u
 #define XF_EPOCH_LEAP   256u
+/*
+ * Starts that no survivor heard of may have leapt likewise, where an operator let a minority be a
+ * quorum. So such a start also takes no epoch below the seconds since then, which moves, of a second
+ * or more each, do not outrun. 2026-01-01; enough until 2060.
+ */
+#define XF_EPOCH_CLOCK0 UINT64_C(1767225600)
+/* Clocks of one cluster differ by less, and a second sees fewer starts and moves. */
+#define XF_EPOCH_DRIFT  4096u
 
 struct xf_ctx {
     struct xf_core *core;

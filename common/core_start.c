@@ -35,6 +35,19 @@ void xf_start_failed(struct xf_ctx *c, enum xf_reason reason)
     xf_report(c, reason);
 }
 
+/* See XF_EPOCH_LEAP: the clock counts where it goes with what was heard, else the leap does. */
+static uint32_t leap(const struct xf_ctx *c)
+{
+    uint64_t s = c->ev->boot.v / 1000000u;
+    uint64_t clock = s > XF_EPOCH_CLOCK0 ? s - XF_EPOCH_CLOCK0 : 0;
+    uint64_t heard = c->core->epoch_max;
+
+    if (clock == 0 || clock > XF_EPOCH_MAX / 2 || heard > clock + XF_EPOCH_DRIFT) {
+        return (uint32_t)(heard + XF_EPOCH_LEAP);
+    }
+    return (uint32_t)(clock > heard ? clock : heard + 1);
+}
+
 void xf_start(struct xf_ctx *c)
 {
     struct xf_core *core = c->core;
@@ -53,7 +66,7 @@ void xf_start(struct xf_ctx *c)
         return;
     }
     /* A start takes a new epoch, above whatever an absent node may remember. */
-    core->epoch_max += (others & ~core->greeted) != 0 ? XF_EPOCH_LEAP : 1;
+    core->epoch_max = (others & ~core->greeted) != 0 ? leap(c) : core->epoch_max + 1;
     core->reason = XF_REASON_OK;
     core->promised = 0;
     xf_move_to(c, XF_ST_STARTING);
