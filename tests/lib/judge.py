@@ -66,8 +66,9 @@ class Judge:
         return max([ms for _start, ms in self.gaps(since)] + changes, default=0.0)
 
     def wait_answers(self, limit_s):
-        """Waits until the domain answers; False after the limit."""
+        """Waits until the domain answers, from now on; False after the limit."""
         end = time.monotonic() + limit_s
+        self.summary()  # what it answered before says nothing
         while time.monotonic() < end:
             if self.summary()["answers"] > 0:
                 return True
