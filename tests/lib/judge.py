@@ -15,6 +15,7 @@ class Judge:
     def __init__(self, lab, domain, gap_ms=20, interval_us=2000):
         self.domain = domain
         self.events = []
+        self._carried = {}
         self._more = threading.Condition()
         address = lab.domains[domain]["address"]
         # ip does not stay: it becomes the judge, so signals reach it.
@@ -47,11 +48,25 @@ class Judge:
                 if not self._more.wait(max(0, end - time.monotonic())):
                     raise TimeoutError(f"the judge of {self.domain} told no {kind}")
 
-    def summary(self):
-        """What was seen since the last summary; starts a new window."""
+    def _window(self):
         first = len(self.events)
         self._process.send_signal(signal.SIGUSR1)
         return self._wait_event("summary", first, 10)
+
+    def summary(self):
+        """What was seen since the last summary; starts a new window."""
+        seen = dict(self._window())
+        for key, value in self._carried.items():
+            seen[key] = max(seen[key], value) if key.endswith("_ms") else seen[key] + value
+        self._carried = {}
+        return seen
+
+    def _carry(self, seen):
+        """Keeps what a window in between saw for the next summary: nothing is looked away from."""
+        for key in ("back", "duplicates", "corrupt", "instances"):
+            self._carried[key] = self._carried.get(key, 0) + seen[key]
+        self._carried["longest_gap_ms"] = max(self._carried.get("longest_gap_ms", 0),
+                                              seen["longest_gap_ms"])
 
     def gaps(self, since):
         """Silences that ended after a monotonic time, as (from, ms)."""
@@ -68,9 +83,11 @@ class Judge:
     def wait_answers(self, limit_s):
         """Waits until the domain answers, from now on; False after the limit."""
         end = time.monotonic() + limit_s
-        self.summary()  # what it answered before says nothing
+        self._carry(self._window())  # what it answered before says nothing
         while time.monotonic() < end:
-            if self.summary()["answers"] > 0:
+            seen = self._window()
+            self._carry(seen)
+            if seen["answers"] > 0:
                 return True
             time.sleep(0.1)
         return False
