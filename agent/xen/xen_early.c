@@ -278,11 +278,36 @@ void xf_xen_early_cancel(struct xf_xen_early *early)
     release(early);
 }
 
-/* Behind those that libxl attached itself; their memory is the configuration's from here on. */
+static bool has_disk(const libxl_domain_config *config, const libxl_device_disk *disk)
+{
+    for (int i = 0; i < config->num_disks; i++) {
+        if (config->disks[i].vdev != NULL && disk->vdev != NULL &&
+            strcmp(config->disks[i].vdev, disk->vdev) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_nic(const libxl_domain_config *config, const libxl_device_nic *nic)
+{
+    for (int i = 0; i < config->num_nics; i++) {
+        if (memcmp(config->nics[i].mac, nic->mac, sizeof(nic->mac)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Behind those that libxl's record has: what it attached itself, and what came so late that it was
+ * written after libxl's own last word.
+ */
 static void give_back(struct xf_xen_early *early, libxl_domain_config *config)
 {
     size_t disks = (size_t)(config->num_disks + early->n_disks);
     size_t nics = (size_t)(config->num_nics + early->n_nics);
+    libxl_ctx *libxl = early->xen->libxl;
 
     config->disks = realloc(config->disks, disks * sizeof(*config->disks));
     config->nics = realloc(config->nics, nics * sizeof(*config->nics));
@@ -290,12 +315,19 @@ static void give_back(struct xf_xen_early *early, libxl_domain_config *config)
         abort();
     }
     for (int i = 0; i < early->n_disks; i++) {
-        config->disks[config->num_disks++] = early->disks[i];
+        if (!has_disk(config, &early->disks[i])) {
+            libxl_device_disk_init(&config->disks[config->num_disks]);
+            libxl_device_disk_copy(libxl, &config->disks[config->num_disks], &early->disks[i]);
+            config->num_disks++;
+        }
     }
     for (int i = 0; i < early->n_nics; i++) {
-        config->nics[config->num_nics++] = early->nics[i];
+        if (!has_nic(config, &early->nics[i])) {
+            libxl_device_nic_init(&config->nics[config->num_nics]);
+            libxl_device_nic_copy(libxl, &config->nics[config->num_nics], &early->nics[i]);
+            config->num_nics++;
+        }
     }
-    early->n_disks = early->n_nics = 0;
 }
 
 /* libxl's record holds what libxl was told of; it is told of the rest. */
