@@ -7,6 +7,8 @@
   soak       one domain to and fro; the agents must not grow (--moves N)
   bench      throughput and pauses
   xen        the same on real Xen hosts, in QEMU
+  xen-campaign  long series there, and every fault at every phase (--moves N, --seed S)
+  xen-compare   pause, time and bytes there beside `xl migrate` (--moves N: rounds of each kind)
   explore    every interleaving of the protocol, further than make check goes
   fuzz       every fuzz target for five minutes (--seconds N)
   distcheck  make distcheck
@@ -30,6 +32,8 @@ import suite_cluster  # noqa: E402
 import suite_soak  # noqa: E402
 import suite_source  # noqa: E402
 import suite_xen  # noqa: E402
+import suite_xen_campaign  # noqa: E402
+import suite_xen_compare  # noqa: E402
 
 SUITES = {
     "unit": (suite_source.run_unit, None, None),
@@ -39,6 +43,8 @@ SUITES = {
     "soak": (suite_soak.run, 500, 60),
     "bench": (suite_bench.run, None, None),
     "xen": (suite_xen.run, None, None),
+    "xen-campaign": (suite_xen_campaign.run, 100, 100),
+    "xen-compare": (suite_xen_compare.run, suite_xen_compare.ROUNDS, suite_xen_compare.ROUNDS),
     "explore": (suite_source.run_explore, None, None),
     "fuzz": (suite_source.run_fuzz, None, None),
     "distcheck": (suite_source.run_distcheck, None, None),
@@ -51,8 +57,8 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite", nargs="*", choices=[*SUITES, []], metavar="SUITE")
     parser.add_argument("--json", metavar="FILE", help="figures as one flat object")
-    parser.add_argument("--moves", type=int, help="of campaign and soak")
-    parser.add_argument("--seed", type=int, help="of campaign")
+    parser.add_argument("--moves", type=int, help="of campaign and soak, of a series on Xen")
+    parser.add_argument("--seed", type=int, help="of campaigns")
     parser.add_argument("--seconds", type=int, help="of each fuzz target")
     args = parser.parse_args()
     if args.moves is not None and args.moves < 1:

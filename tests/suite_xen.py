@@ -14,12 +14,6 @@ import xen_suite
 import xen_trees
 from xflab import LabError, wait_for
 
-def shown(lab, host):
-    """[(name, node, state)] of the domains by a host's agent."""
-    answer = agents.xenferry(lab, host, "domains", "--json").json()["domains"]
-    return [(d["name"], d["node"], d["state"]) for d in answer]
-
-
 def leave_incoming(lab, name, host):
     """What `xl migrate-receive` leaves when its sender is gone: the domain's name with an ending,
     its uuid, paused."""
@@ -82,7 +76,8 @@ def keeper(suite, lab):
     again = xen_guests.wait_answers(lab, "web", 120)
     suite.check("it has booted anew", again["instance"] != before, again)
     suite.check("the agents never lost sight of it",
-                shown(lab, host) == [("web", host, "running")], shown(lab, host))
+                xen_moves.known(lab, host) == [("web", host, "running")],
+                xen_moves.known(lab, host))
     xen_moves.moved(suite, lab, "web", "after its reboot")
     host = xen_moves.home(lab, "web")
     lab.exec(host, "systemctl", "restart", "xenferryd", timeout=60)
@@ -91,7 +86,7 @@ def keeper(suite, lab):
     suite.guard("after a restart of the agent, a domain that powers off is gone", wait_for,
                 "the end", lambda: not xen_guests.holders(lab, "web"), 120, 1)
     suite.guard("no agent shows it any more", wait_for, "the news",
-                lambda: shown(lab, "n1") == [], 30, 0.5)
+                lambda: xen_moves.known(lab, "n1") == [], 30, 0.5)
     suite.guard("and nothing of it is left", wait_for, "clean hosts",
                 lambda: not xen_moves.leftovers(lab, "web"), 30, 1)
 
@@ -100,15 +95,15 @@ def beside_xl(suite, lab):
     """A domain that xl started is taken up, and after a move it is what xl's own would have made of
     it; what xl's migration leaves is shown and left alone."""
     xen_guests.create(lab, "guest", "n2")
-    suite.guard("a domain that xl starts is known to all", wait_for, "the news",
-                lambda: shown(lab, "n1") == [("guest", "n2", "running")], 30, 0.5)
+    suite.guard("a domain that xl starts is known to all", xen_moves.wait_known, lab, "guest",
+                "n2")
     xen_moves.moved(suite, lab, "guest", "a domain of xl's")
     xen_trees.same_as_xl(suite, lab, "guest")
     xen_trees.devices_come_and_go(suite, lab, "guest")
     xen_trees.save_and_restore(suite, lab, "guest")
     leave_incoming(lab, "guest", "n2")
     suite.guard("what xl left is shown where it is", wait_for, "the news", lambda: (
-        "guest--incoming", "n2", "left-incoming") in shown(lab, "n2"), 30, 0.5)
+        "guest--incoming", "n2", "left-incoming") in xen_moves.known(lab, "n2"), 30, 0.5)
     lab.exec("n2", "systemctl", "restart", "xenferryd", timeout=60)
     agents.wait_online(lab, lab.hosts)
     suite.check("a restarted agent leaves it alone",

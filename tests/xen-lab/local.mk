@@ -18,4 +18,7 @@ EXTRA_DIST += \
 	tests/xen-lab/xen_suite.py \
 	tests/xen-lab/xen_trees.py \
 	tests/xen-lab/xenlab.py \
-	tests/suite_xen.py
+	tests/suite_xen.py \
+	tests/suite_xen_campaign.py \
+	tests/suite_xen_compare.py \
+	tests/xen_faults.py

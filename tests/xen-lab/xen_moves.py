@@ -24,9 +24,9 @@ LEFTOVERS = """
 count() { n=$(cat); [ "$n" = 0 ] || echo "$n $1"; }
 xl list -l 2>/dev/null | grep -c '@UUID@' | count domain
 ls /run/xenferry/suspend-@UUID@ /run/xenferry/incoming-@UUID@ 2>/dev/null | wc -l | count mark
-pgrep -fc 'xenferry-keeper .*@UUID@' | count keeper
+pgrep -fc '^xenferry-keeper .*@UUID@' | count keeper
 pgrep -fc '^xenferry-mover' | count mover
-pgrep -fc 'libxl-save-helper' | count helper
+pgrep -fc '^[^ ]*(xenferry|libxl)-save-helper' | count helper
 ls /sys/class/net | grep -c '^vif' | count vif
 ls /sys/bus/xen-backend/devices | grep -c -E '^(vbd|vif)-' | count backend
 xenstore-ls /local/domain/0/backend 2>/dev/null | grep -c online | count 'backend in xenstore'
@@ -95,6 +95,20 @@ def kept(suite, lab, name, what, exit_code, reason, *options):
 def migrations(lab, host):
     answer = agents.xenferry(lab, host, "status", "--json", check=False, timeout=30)
     return answer.json()["migrations"] if answer.code == 0 else None
+
+
+def known(lab, host):
+    """[(name, node, state)] of the domains by a host's agent; [] without an answer."""
+    answer = agents.xenferry(lab, host, "domains", "--json", check=False, timeout=30)
+    return [(d["name"], d["node"], d["state"]) for d in answer.json()["domains"]] \
+        if answer.code == 0 else []
+
+
+def wait_known(lab, name, on, limit_s=30.0):
+    """All agents say that the domain runs there."""
+    for host in lab.hosts:
+        wait_for(f"{host} knows that {name} runs on {on}",
+                 lambda h=host: (name, on, "running") in known(lab, h), limit_s, 0.5)
 
 
 def wait_settled(lab, name, limit_s=150.0):

@@ -33,8 +33,7 @@ def tree(lab, host, name):
         found.update(subtree(lab, host, path))
 
     def neutral(text):
-        text = re.sub(rf"(/local/domain|/libxl|/backend/\w+)/{domid}(?=/|\"|$)", r"\1/N", text)
-        return text
+        return re.sub(rf"(/local/domain|/libxl|/backend/\w+)/{domid}(?=/|\"|$)", r"\1/N", text)
     return {neutral(node): "" if DRAWN.search(node) else
             "\"N\"" if node.endswith(("frontend-id", f"domain/{domid}/domid")) else neutral(value)
             for node, value in found.items()}
@@ -80,6 +79,7 @@ def same_as_xl(suite, lab, name):
     eyes.xl_migrate(lab, name, host, to)
     xen_guests.wait_answers(lab, name)
     theirs, their_record = settled(lab, to, name)
+    suite.guard("agents know where xl has moved it", xen_moves.wait_known, lab, name, to)
     suite.check("after our move xenstore holds what it holds after xl's", ours == theirs,
                 difference(ours, theirs))
     suite.check("and so does `xl list -l`", our_record == their_record,

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Suite `xen-campaign`: real Xen hosts for a long time. A PVH guest to and fro under load, and a PV
+guest, with what the hosts use level at the end; then every fault at every phase of a move
+(xen_faults.py), each from the same snapshot; `--moves N --seed S`."""
+import random
+import re
+import time
+
+import eyes
+import moves
+import xen_faults
+import xen_guests
+import xen_moves
+import xen_suite
+from xflab import LabError, wait_for
+
+WARM_UP = 4  # moves until caches and heaps have their sizes; even, so that the domain is back
+# Reports kept in memory are full before the first look.
+SETTINGS = {"history-max": str(WARM_UP)}
+LOAD = {"pvh": (8, 8), "pv": (4, 8)}  # MiB/s, MiB: what the guest writes
+# Over a hundred moves: what a heap may grow by without a leak (1 KiB a move would exceed a tenth
+# of it), and what a kernel's own caches differ by between two looks.
+RSS_GROWTH_MAX_KIB = 512
+SLAB_GROWTH_MAX_KIB = 2048
+FREE_DROP_MAX_KIB = 6144
+LEVEL_S = 60
+
+SIZES = r"""
+sync; echo 3 >/proc/sys/vm/drop_caches
+awk '/^(MemFree|SUnreclaim):/ { print $1, $2 }' /proc/meminfo
+echo xen_free: $(xl info free_memory)
+echo nodes: $(xenstore-ls | wc -l)
+for pid in $(pgrep -f '^(/opt/xenferry/sbin/xenferryd|xenferry-xen .* watch)'); do
+    set -- $(tr '\0' ' ' </proc/$pid/cmdline)
+    parent=$(awk '/^PPid:/ { print $2 }' /proc/$pid/status)
+    [ "$parent" = 1 ] || [ "${1##*/}" != xenferryd ] || set -- xenferryd-writer
+    echo rss-${1##*/}: $(awk '/^VmRSS:/ { print $2 }' /proc/$pid/status)
+    echo fds-${1##*/}: $(ls /proc/$pid/fd | wc -l)
+done
+"""
+
+
+def sizes(lab, host):
+    """{what: number} of what a host uses."""
+    lines = lab.exec(host, SIZES).out.splitlines()
+    return {words[0].rstrip(":"): int(words[1]) for words in map(str.split, lines)
+            if len(words) == 2}
+
+
+def domains(lab, host):
+    """[(name, memory, vcpus, state)] by xl; whether a domain runs or waits for a moment's work is
+    no state of its own."""
+    lines = lab.exec(host, "xl", "list").out.splitlines()[1:]
+    return sorted((w[0], w[2], w[3], re.sub("[rb]", "-", w[4])) for w in map(str.split, lines))
+
+
+def grown(before, after):
+    """What uses more than it may: {what: (before, after)}."""
+    limits = {"MemFree": -FREE_DROP_MAX_KIB, "SUnreclaim": SLAB_GROWTH_MAX_KIB, "xen_free": 0}
+    found = {}
+    for what, now in after.items():
+        limit = limits.get(what, RSS_GROWTH_MAX_KIB if what.startswith("rss-") else 0)
+        was = before.get(what)
+        worse = was is None or (now < was + limit if what in ("MemFree", "xen_free")
+                                else now > was + limit)
+        if worse:
+            found[what] = (was, now)
+    return found
+
+
+def level(lab, before):
+    """Waits until nothing on any host has grown; what has when the time is up."""
+    end = time.monotonic() + LEVEL_S
+    while True:
+        found = {host: grown(before[host], sizes(lab, host)) for host in lab.hosts}
+        found = {host: what for host, what in found.items() if what}
+        if not found or time.monotonic() > end:
+            return found
+        time.sleep(5)
+
+
+# -- the series
+
+class Series:
+    """One domain to and fro, looked at from outside the whole time."""
+
+    def __init__(self, suite, lab, name):
+        self.suite = suite
+        self.lab = lab
+        self.name = name
+        self.done = 0
+        self.pauses = []
+
+    def move(self):
+        source = xen_moves.home(self.lab, self.name)
+        one = moves.Move(self.lab, source, self.name, xen_moves.OTHER[source])
+        code = one.wait(xen_moves.MOVE_LIMIT_S)
+        if code != 0:
+            raise LabError(f"move {self.done + 1} from {source}: exit {code}: {one.err.strip()}")
+        self.pauses.append(one.report().get("pause", {}).get("total_ms") or 0.0)
+        self.done += 1
+        # The command ends when the domain runs; the source's copy is taken down behind it.
+        wait_for("one copy", lambda: len(xen_guests.holders(self.lab, self.name)) == 1, 60, 0.3)
+
+    def run(self, number):
+        for _ in range(number):
+            self.move()
+
+
+def series(suite, lab, kind, number):
+    """So many moves, none of which may fail or be noticed by more than a pause."""
+    name = f"long{kind}"
+    xen_guests.create(lab, name, "n1", kind=kind)
+    xen_guests.dirty(lab, name, *LOAD[kind])
+    one = Series(suite, lab, name)
+    number += number % 2  # it ends where it began
+
+    def act():
+        one.run(WARM_UP)
+        before = {host: sizes(lab, host) for host in lab.hosts}
+        listed = {host: domains(lab, host) for host in lab.hosts}
+        try:
+            one.run(number)
+        finally:
+            suite.say(f"        {kind}: {one.done} moves")
+        suite.check(f"{kind}: xl lists the same domains as before",
+                    listed == {host: domains(lab, host) for host in lab.hosts},
+                    (listed, {host: domains(lab, host) for host in lab.hosts}))
+        found = level(lab, before)
+        suite.check(f"{kind}: memory, xenstore's nodes and our processes are level", not found,
+                    found)
+
+    seen = None
+    try:
+        seen = eyes.watched(lab, name, act)
+    except (LabError, TimeoutError) as error:
+        suite.check(f"{kind}: {number + WARM_UP} moves succeed", False, error)
+    if seen:
+        suite.check(f"{kind}: {number + WARM_UP} moves succeed", True)
+        suite.check(f"{kind}: no page or record is lost, one connection lives throughout",
+                    not seen.findings(), seen.findings())
+        suite.say(f"        {kind}: {seen}")
+        suite.figure(f"{kind}_gap_ms", round(seen.gap_ms))
+        suite.figure(f"{kind}_pause_max_ms", round(max(one.pauses)))
+        findings, records, last = xen_guests.read_disk(lab, name)
+        suite.check(f"{kind}: the disk holds every record", not findings and records == last,
+                    (findings[:3], records, last))
+        suite.guard(f"{kind}: nothing is left over", wait_for, "clean hosts",
+                    lambda: not xen_moves.leftovers(lab, name), 60, 1)
+    return one.done
+
+
+def long_series(suite, kind, number):
+    xen = "shadow" if kind == "pv" else "stock"
+    with xen_suite.lab_of(suite, f"xc{kind}", xen=xen, settings=SETTINGS) as lab:
+        return suite.guard(f"the {kind} series runs to its end", series, suite, lab, kind,
+                           number) or 0
+
+
+def run(suite, options):
+    seed = options.seed if options.seed is not None else random.randrange(1 << 32)
+    suite.say(f"seed {seed}, {options.moves} moves of a PVH guest")
+    done = long_series(suite, "pvh", options.moves)
+    done += long_series(suite, "pv", max(2, options.moves // 5))
+    counts = xen_faults.campaign(suite, seed)
+    suite.figure("moves", done)
+    for name, value in counts.items():
+        suite.figure(name, value)
+    suite.figure("seed", seed)
+    for what in ("doubled", "lost", "leftovers"):
+        suite.check(f"no fault left anything {what}" if what != "leftovers" else
+                    "no fault left anything over", counts[what] == 0, counts)
