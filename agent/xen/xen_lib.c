@@ -23,6 +23,10 @@ struct xf_xen_log {
 
 static void hear(struct xentoollog_logger *logger, xentoollog_level level, int err,
                  const char *context, const char *format, va_list al)
+    __attribute__((format(printf, 5, 0)));
+
+static void hear(struct xentoollog_logger *logger, xentoollog_level level, int err,
+                 const char *context, const char *format, va_list al)
 {
     struct xf_xen_log *log = (struct xf_xen_log *)(void *)logger;
     char text[XF_XEN_TEXT];
