@@ -97,6 +97,11 @@ def slots(suite, lab):
     running = [moves.Move(lab, "n1", name, "n2", "--bandwidth", "4M") for name in names[:2]]
     for one in running:
         one.wait_event(lambda e: e.get("event") == "progress", 15)
+    # A mover that is being started would look like a change.
+    xflab.wait_for("both moves copy", lambda: [
+        m["state"] for m in moves.migrations(lab, "n1") or []] == ["copying"] * 2 and [
+            len(lab.named(host, "xenferry-mover")) for host in ("n1", "n2")] == [2, 2], 20)
+    xflab.wait_for("nothing changes any more", lambda: picture(lab) == picture(lab), 10, 0.2)
     refused(suite, lab, "no free slot with --no-wait", "n1",
             ["move", "calf3", "--to", "n2", "--no-wait"], 10, "no-slot",
             "every migration slot is taken")
