@@ -105,6 +105,26 @@ static void print_why(const json_t *report)
     puts(line);
 }
 
+/* What a mover had to say beside the result, such as why a device was given later than it could. */
+static void print_notes(const json_t *notes)
+{
+    const json_t *note;
+    size_t i;
+
+    json_array_foreach(notes, i, note)
+    {
+        const char *text = json_string_value(note);
+        char line[1024];
+
+        if (text == NULL) {
+            continue;
+        }
+        snprintf(line, sizeof(line), "note: %s", text);
+        xf_utf8_make_safe(line);
+        puts(line);
+    }
+}
+
 static void print_rounds(const struct xf_cli *cli, const json_t *rounds)
 {
     static const char *const headings[] = { ">ROUND", ">DIRTY", ">SENT",   ">ZERO",
@@ -189,6 +209,7 @@ void xf_show_report(const struct xf_cli *cli, const json_t *body)
     print_result(body);
     print_totals(body);
     print_why(body);
+    print_notes(xf_field_array(body, "notes"));
     print_rounds(cli, xf_field_array(body, "rounds"));
     print_pause(body);
 }
