@@ -419,12 +419,25 @@ static void on_frame(void *arg, struct xf_node from, const uint8_t *bytes, size_
     dispatch(agent, peer, &agent->frame_in);
 }
 
+static void on_heard(void *arg)
+{
+    struct xf_agent *agent = arg;
+    struct xf_event event = { .type = XF_EV_HEARD };
+
+    for (struct xf_domain *dom = agent->domains; dom != NULL; dom = dom->next) {
+        if (dom->core.ready) {
+            xf_domain_event(dom, &event);
+        }
+    }
+}
+
 static const struct xf_group_events group_events = {
     .connected = on_connected,
     .nodes = on_nodes,
     .setting = on_setting,
     .view = on_view,
     .frame = on_frame,
+    .heard = on_heard,
 };
 
 /* ---- time ---- */

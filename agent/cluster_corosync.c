@@ -328,6 +328,9 @@ static int32_t on_cpg_fd(int32_t fd, int32_t revents, void *data)
     /* A view should be judged by the quorum that belongs to it. */
     check(group, quorum_dispatch(group->quorum, CS_DISPATCH_ALL), 0);
     check(group, cpg_dispatch(group->cpg, CS_DISPATCH_ALL), revents);
+    if (!group->lost) {
+        group->events->heard(group->arg);
+    }
     after_dispatch(group);
     return 0;
 }

@@ -36,11 +36,11 @@ struct xf_group_events {
     void (*connected)(void *arg, struct xf_node self, const struct xf_group_node *nodes, size_t n);
     void (*nodes)(void *arg, const struct xf_group_node *nodes, size_t n); /* have changed */
     void (*setting)(void *arg, const char *key, const char *value);
-    /*
-     * Called on every change of any of it.
-     */
+    /* On every change of any of it. */
     void (*view)(void *arg, const struct xf_group_view *view);
     void (*frame)(void *arg, struct xf_node from, const uint8_t *bytes, size_t size);
+    /* After views and frames: Corosync had no more to tell at that moment. */
+    void (*heard)(void *arg);
 };
 
 struct xf_group *xf_group_open(qb_loop_t *loop, const struct xf_group_events *events, void *arg);
@@ -49,8 +49,8 @@ void xf_group_close(struct xf_group *group);
 void xf_group_join(struct xf_group *group);
 /*
  * To the group, oneself included, in agreed order. Does not fail: while Corosync holds it back, or
- * has yet to deliver what was sent before, it is queued, without a group it is dropped, and a queue that overflows drops the group (each new
- * view repeats what matters, H14).
+ * has yet to deliver what was sent before, it is queued, without a group it is dropped, and a queue
+ * that overflows drops the group (each new view repeats what matters, H14).
  */
 void xf_group_send(struct xf_group *group, const uint8_t *bytes, size_t size);
 /* To be called from time to time: connects, joins and sends what had to wait. */

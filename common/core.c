@@ -93,6 +93,7 @@ void xf_move_to(struct xf_ctx *c, enum xf_state to)
 {
     assert((states[c->core->state].next & (UINT32_C(1) << to)) != 0);
     c->core->state = (uint8_t)to;
+    c->core->ready = false;
 }
 
 /* Behind the last action of its kind or of an earlier one: that is the promised order. */
@@ -575,6 +576,9 @@ int xf_step(struct xf_core *core, const struct xf_cluster *cluster, const struct
         break;
     case XF_EV_APPEARED:
         on_appeared(&c);
+        break;
+    case XF_EV_HEARD:
+        xf_src_heard(&c);
         break;
     case XF_N_EVENTS:
         return -EINVAL;

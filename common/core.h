@@ -211,10 +211,11 @@ enum xf_mover_ev {
     X(TIMER, "timer")   /* the timer asked for by XF_ACT_TIMER ran out */                          \
     X(MOVE, "move")     /* operator: move the domain to .slot, whose HELLO said .boot */           \
     X(CANCEL, "cancel") /* operator or limit: .reason */                                           \
-    X(START, "start")   /* operator: create the domain here; .boot: the clock, as boot ids have it */ \
+    X(START, "start")   /* operator: create it here; .boot: the clock, as boot ids have it */      \
     X(VANISHED, "vanished") /* the hypervisor says the copy here is gone */                        \
     X(RESOLVE, "resolve")   /* operator takes the risk: .promise STAY or GO */                     \
-    X(APPEARED, "appeared") /* the hypervisor shows a running copy that nobody here started */
+    X(APPEARED, "appeared") /* the hypervisor shows a running copy that nobody here started */     \
+    X(HEARD, "heard")       /* the group has nothing more to tell for now */
 
 enum xf_event_type {
 #define X(sym, name) XF_EV_##sym,
@@ -322,6 +323,7 @@ struct xf_core {
     bool peer_fenced;  /* the other party's incarnation of .id is confirmed off */
     bool asked;        /* ASK sent in this view */
     bool cancelled;    /* S: no COMMIT any more, ABORT sent */
+    bool ready;        /* S: D waits for COMMIT, which is due at the next XF_EV_HEARD */
     bool promise_kept; /* my promise is journalled and may be told */
     uint16_t reason;   /* why this attempt is being undone */
 };

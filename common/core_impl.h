@@ -9,7 +9,7 @@
 #include "core.h"
 
 /* Far above any real count of moves; a peer that claims more is not believed. */
-#define XF_EPOCH_MAX (UINT32_C(1) << 30)
+#define XF_EPOCH_MAX    (UINT32_C(1) << 30)
 /*
  * A node that is off may have journalled epochs that nobody else remembers: INTENTs that were heard
  * and forgotten in a reboot, or never heard. A start without it leaps over them, or its old id would
@@ -112,6 +112,7 @@ void xf_src_mover(struct xf_ctx *c);
 void xf_src_msg(struct xf_ctx *c, const struct xf_msg *m);
 void xf_src_op(struct xf_ctx *c, enum xf_op op);
 void xf_src_view(struct xf_ctx *c);
+void xf_src_heard(struct xf_ctx *c);
 void xf_src_timer(struct xf_ctx *c);
 void xf_src_resume(struct xf_ctx *c, enum xf_note note, enum xf_reason reason);
 void xf_src_drop(struct xf_ctx *c, enum xf_reason reason);

@@ -55,12 +55,23 @@ static void commit(struct xf_ctx *c)
     xf_arm(c, XF_TIMER_ANSWER);
 }
 
-/* READY, or D asking GO, which says the same: D holds the whole image and waits. */
+/*
+ * READY, or D asking GO, which says the same: D holds the whole image and waits. What had arrived
+ * with that word is taken in first: an agent that stood still finds it together with the news that
+ * D's node has left, and to commit to a dead node is to lose the domain (H4).
+ */
 static void decide(struct xf_ctx *c)
 {
     if (c->core->cancelled) {
         xf_send(c, XF_MSG_ABORT);
     } else {
+        c->core->ready = true;
+    }
+}
+
+void xf_src_heard(struct xf_ctx *c)
+{
+    if (c->core->ready) {
         commit(c);
     }
 }
@@ -144,6 +155,7 @@ void xf_src_cancel(struct xf_ctx *c)
         return;
     case XF_ST_S_END:
         core->cancelled = true;
+        core->ready = false;
         core->reason = (uint16_t)reason;
         xf_send(c, XF_MSG_ABORT);
         return;
@@ -443,7 +455,8 @@ void xf_src_view(struct xf_ctx *c)
         return;
     case XF_ST_S_END:
         if (!xf_peer_present(c)) {
-            xf_vote_ask(c); /* H6 */
+            core->ready = false; /* said before it left: in a view with me it says so again (H14) */
+            xf_vote_ask(c);      /* H6 */
         }
         return;
     case XF_ST_S_COMMIT:

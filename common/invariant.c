@@ -51,6 +51,9 @@ const char *xf_invariant_core(const struct xf_core *core, const struct xf_cluste
     if ((s == XF_ST_S_END || s == XF_ST_S_WON) && core->note != XF_NOTE_END) {
         return "H3: past the end of the stream without the note END";
     }
+    if (core->ready && (s != XF_ST_S_END || core->cancelled || !xf_peer_present(&c))) {
+        return "H4: COMMIT is due to nobody";
+    }
     if (s == XF_ST_S_COMMIT && core->note != XF_NOTE_COMMIT) {
         return "H4: committed without the note COMMIT";
     }

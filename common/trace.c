@@ -168,6 +168,7 @@ static const struct field core_fields[] = {
     { .key = "peer_fenced", AT(peer_fenced), .form = FORM_FLAG },
     { .key = "asked", AT(asked), .form = FORM_FLAG },
     { .key = "cancelled", AT(cancelled), .form = FORM_FLAG },
+    { .key = "ready", AT(ready), .form = FORM_FLAG },
     { .key = "promise_kept", AT(promise_kept), .form = FORM_FLAG },
     { .key = "reason", AT(reason), .form = FORM_REASON },
 #undef OF

@@ -105,6 +105,9 @@ cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t types)
     (void)handle;
     (void)types;
     (void)eventfd_read(cs.cpg_fd, &count);
+    if (cs.has_arrived != NULL) {
+        cs.has_arrived();
+    }
     return CS_OK;
 }
 

@@ -27,6 +27,7 @@ struct played_corosync {
     int cmap_fd;
     cpg_model_v1_data_t model;
     void *context;
+    void (*has_arrived)(void); /* called in cpg_dispatch(), as callbacks are; NULL: nothing has */
 };
 
 /* The libraries find it by themselves: there is one. */

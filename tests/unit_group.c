@@ -28,6 +28,7 @@ static struct {
     uint64_t now_ms;
     uint32_t number; /* of the last message sent */
     unsigned n_views;
+    char told[16];    /* f: a frame, v: a view, h: heard */
     size_t n_members; /* of the last view */
     unsigned n_logged;
     char logged[256]; /* the last error */
@@ -90,10 +91,20 @@ static void on_setting(void *arg, const char *key, const char *value)
     (void)value;
 }
 
+static void tell(char what)
+{
+    size_t n = strlen(me.told);
+
+    if (n + 1 < sizeof(me.told)) {
+        me.told[n] = what;
+    }
+}
+
 static void on_view(void *arg, const struct xf_group_view *view)
 {
     (void)arg;
     me.n_views++;
+    tell('v');
     me.n_members = view->n_members;
 }
 
@@ -103,6 +114,13 @@ static void on_frame(void *arg, struct xf_node from, const uint8_t *bytes, size_
     (void)from;
     (void)bytes;
     (void)size;
+    tell('f');
+}
+
+static void on_heard(void *arg)
+{
+    (void)arg;
+    tell('h');
 }
 
 static const struct xf_group_events events = {
@@ -111,6 +129,7 @@ static const struct xf_group_events events = {
     .setting = on_setting,
     .view = on_view,
     .frame = on_frame,
+    .heard = on_heard,
 };
 
 /* ---- steps ---- */
@@ -387,6 +406,41 @@ static void what_waits_goes_out_before_the_group_is_left(void **state)
     sent_are(1, 2);
 }
 
+static void a_word_arrives_with_the_news_that_its_sender_left(void)
+{
+    struct cpg_address self = { .nodeid = PLAYED_SELF, .pid = (uint32_t)getpid() };
+    struct cpg_address other = { .nodeid = PLAYED_SELF + 1, .pid = 1 };
+
+    deliver(other.nodeid, other.pid);
+    cs->model.cpg_confchg_fn(cs->n_connects, NULL, &self, 1, &other, 1, NULL, 0);
+    deliver(self.nodeid, self.pid);
+}
+
+static void all_that_has_arrived_is_told_before_it_counts_as_heard(void **state)
+{
+    (void)state;
+    memset(me.told, 0, sizeof(me.told));
+    cs->has_arrived = a_word_arrives_with_the_news_that_its_sender_left;
+    corosync_delivers();
+    assert_string_equal(me.told, "fvfh");
+}
+
+static void corosync_fails(void)
+{
+    deliver(PLAYED_SELF + 1, 1);
+    cs->error = CS_ERR_LIBRARY;
+    send_next(SMALL);
+}
+
+static void what_a_lost_group_told_is_not_taken_for_all(void **state)
+{
+    (void)state;
+    memset(me.told, 0, sizeof(me.told));
+    cs->has_arrived = corosync_fails;
+    corosync_delivers();
+    assert_string_equal(me.told, "fv"); /* the view without anybody */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -401,6 +455,8 @@ int main(void)
         TEST(one_byte_too_many_ends_the_group_and_says_so),
         TEST(a_message_that_corosync_refuses_ends_the_group_and_says_so),
         TEST(what_waits_goes_out_before_the_group_is_left),
+        TEST(all_that_has_arrived_is_told_before_it_counts_as_heard),
+        TEST(what_a_lost_group_told_is_not_taken_for_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

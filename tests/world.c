@@ -410,4 +410,14 @@ void world_deliver(struct world *w, unsigned i)
     memmove(x->queue, x->queue + 1, x->n_queue * sizeof(m));
     memset(&x->queue[x->n_queue], 0, sizeof(m));
     take(w, i, &m);
+    if (x->core.ready && x->n_queue == 0) {
+        world_heard(w, i);
+    }
+}
+
+void world_heard(struct world *w, unsigned i)
+{
+    struct xf_event ev = { .type = XF_EV_HEARD };
+
+    world_feed(w, i, &ev);
 }

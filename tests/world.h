@@ -133,6 +133,7 @@ static inline size_t world_size(const struct world *w)
 /* X(symbol, text) */
 #define W_STEPS(X)                                                                                 \
     X(DELIVER, "receives")                                                                         \
+    X(HEARD, "has heard all that had arrived")                                                     \
     X(FENCE_TOLD, "hears that a node was fenced:")                                                 \
     X(OP_OK, "completes")                                                                          \
     X(OP_FAIL, "FAILS to")                                                                         \

@@ -28,6 +28,7 @@ void world_tell_views(struct world *w, const struct views *old);
 void world_feed(struct world *w, unsigned i, const struct xf_event *ev);
 void world_feed_mover(struct world *w, unsigned i, enum xf_mover_ev what);
 void world_deliver(struct world *w, unsigned i);
+void world_heard(struct world *w, unsigned i);
 void world_flush_lazy(struct w_node *x);
 bool world_perform(struct world *w, unsigned i);
 void world_op_ended(struct world *w, unsigned i, bool ok);

@@ -245,6 +245,9 @@ const char *world_apply(struct world *w, const struct w_step *s)
     case W_STEP_OP_FAIL:
         world_op_ended(w, i, s->kind == W_STEP_OP_OK);
         break;
+    case W_STEP_HEARD:
+        world_heard(w, i);
+        break;
     case W_STEP_SUSPEND:
         w->node[i].copy = COPY_SUSP;
         world_feed_mover(w, i, XF_MOVER_SUSPENDED);

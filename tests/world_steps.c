@@ -66,6 +66,9 @@ static void list_agent(struct lister *l, unsigned i)
     if (x->n_queue != 0) {
         offer(l, W_STEP_DELIVER, i, 0, true, 0);
     }
+    if (core->ready) {
+        offer(l, W_STEP_HEARD, i, 0, true, 0);
+    }
     if (core->op != XF_OP_NONE) {
         offer(l, W_STEP_OP_OK, i, core->op, true, 0);
         if (core->op == XF_OP_UNPAUSE || core->op == XF_OP_PERSIST) {
