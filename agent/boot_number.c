@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock_qb.h"
 #include "text.h"
 
 #define BOOT_ID   "/proc/sys/kernel/random/boot_id"
@@ -64,7 +64,6 @@ int xf_boot_number(const char *rundir, struct xf_boot above, struct xf_boot *ret
 {
     char path[256], boot_id[LINE_SIZE];
     struct xf_boot boot = { 0 };
-    struct timespec now;
     int rc = read_line(BOOT_ID, boot_id);
 
     if (rc != 0 || boot_id[0] == '\0') {
@@ -76,8 +75,7 @@ int xf_boot_number(const char *rundir, struct xf_boot above, struct xf_boot *ret
         *ret_boot = boot;
         return 0;
     }
-    clock_gettime(CLOCK_REALTIME, &now);
-    boot.v = (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+    boot.v = xf_wall_us();
     boot.v = boot.v > above.v ? boot.v : above.v + 1;
     rc = keep(path, boot_id, boot);
     if (rc != 0) {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Shows a live move, and a power cut at its worst moment, in a cluster made of namespaces.
 
-usage: sudo examples/demo          installs packages, builds, shows; the cluster stays up
-       sudo examples/demo --down   leaves nothing behind
+usage: examples/demo          installs packages, builds, shows; the cluster stays up
+       examples/demo --down   leaves nothing behind
 """
 import os
 import shutil
@@ -141,7 +141,7 @@ def demo():
     say(f"{time.monotonic() - started:.0f} s in all. The cluster is still up; some things to try:")
     for words in (f"{LAB} status", f"{LAB} exec n1 xenferry move {DOMAIN} --to n3",
                   f"{LAB} exec n1 xenferry history", f"{LAB} help", "examples/demo --down"):
-        say(f"  sudo {words}")
+        say(f"  {words}")
     return 0 if ok else 1
 
 
@@ -172,8 +172,7 @@ def main():
         print(__doc__.strip(), file=sys.stderr)
         return 2
     if os.geteuid() != 0:
-        print("demo: hosts are made of namespaces, which takes root: sudo examples/demo",
-              file=sys.stderr)
+        print("demo: hosts are made of namespaces, which takes root", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
