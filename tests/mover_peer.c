@@ -115,22 +115,32 @@ static void built_is_malformed_before_the_end_was_sent(void)
     STAGE_CHECK(!moverstage_exists(stage->dir_s, "suspended"));
 }
 
-static void more_pages_than_the_domain_has_are_refused(void)
+/* A source played to D's mover that has greeted it with so many pages; false: no connection. */
+static bool greet_dest(struct peer *p, uint64_t pages)
 {
     struct xf_data_hello hello = { .version_min = XF_DATA_MIN,
                                    .version_max = XF_DATA_MAX,
-                                   .pages = STAGE_PAGES + 1 };
+                                   .pages = pages };
     uint8_t body[16];
     struct xf_put put = { .buf = body, .size = sizeof(body) };
-    struct peer p = { .ch = NULL };
 
     moverstage_start_dest();
-    open_peer(&p);
-    p.config.port = stage->first.params.port;
+    open_peer(p);
+    p->config.port = stage->first.params.port;
     xf_data_put_hello(&put, &hello);
-    STAGE_CHECK(xf_channel_connect(&p.config, &p.ch) == 0);
-    if (p.ch != NULL) {
-        STAGE_CHECK(say(&p, XF_DATA_HELLO, body, put.len));
+    STAGE_CHECK(xf_channel_connect(&p->config, &p->ch) == 0);
+    if (p->ch == NULL) {
+        return false;
+    }
+    STAGE_CHECK(say(p, XF_DATA_HELLO, body, put.len));
+    return true;
+}
+
+static void more_pages_than_the_domain_has_are_refused(void)
+{
+    struct peer p = { .ch = NULL };
+
+    if (greet_dest(&p, STAGE_PAGES + 1)) {
         STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CONFIG));
         STAGE_CHECK(moverlib_end(&stage->d, 3000));
         close_peer(&p);
@@ -139,24 +149,17 @@ static void more_pages_than_the_domain_has_are_refused(void)
 
 static void holes_beyond_the_domain_are_refused(void)
 {
-    struct xf_data_hello hello = { .version_min = XF_DATA_MIN,
-                                   .version_max = XF_DATA_MAX,
-                                   .pages = STAGE_PAGES };
     struct xf_page_run run = { .pfn = STAGE_PAGES - 1, .count = 2, .type = 0xf };
     uint8_t body[XF_DATA_HEAD_SIZE + 16];
     struct xf_put put = { .buf = body, .size = sizeof(body) };
+    struct xf_data_frame frame;
     struct peer p = { .ch = NULL };
 
-    moverstage_start_dest();
-    open_peer(&p);
-    p.config.port = stage->first.params.port;
-    xf_data_put_hello(&put, &hello);
-    STAGE_CHECK(xf_channel_connect(&p.config, &p.ch) == 0);
-    if (p.ch != NULL) {
-        STAGE_CHECK(say(&p, XF_DATA_HELLO, body, put.len));
-        STAGE_CHECK(xf_channel_recv(p.ch, body, XF_DATA_HEAD_SIZE + put.len) == 0);
-        STAGE_CHECK(body[0] == XF_DATA_HELLO);
-        put.len = 0;
+    if (greet_dest(&p, STAGE_PAGES)) {
+        STAGE_CHECK(xf_channel_recv(p.ch, body, XF_DATA_HEAD_SIZE) == 0);
+        STAGE_CHECK(xf_data_get_frame(body, &frame) == 0 && frame.kind == XF_DATA_HELLO &&
+                    frame.size <= sizeof(body) &&
+                    xf_channel_recv(p.ch, body, frame.size) == 0);
         xf_page_put_run(&put, &run);
         STAGE_CHECK(say(&p, XF_DATA_HOLES, body, put.len));
         STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_STREAM));
