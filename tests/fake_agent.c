@@ -12,6 +12,7 @@
  *     split N REASON     parts whose bodies hold N bytes each, of one body; the last one ends it
  *     raw HEX            these bytes instead of a coded part
  *     wait MS
+ *     await N VERB       until that verb has been asked N times; goes on before the N-th is answered
  *     exit               dies here
  *
  * Prints "ready" once it can be asked. Ends with its parent, and by itself after a minute.
@@ -46,7 +47,11 @@ static const char *requests_path;
 struct play {
     qb_ipcs_connection_t *connection;
     size_t at;
+    const char *awaited; /* the verb; NULL: none */
+    unsigned long n_awaited;
 };
+
+static struct play *waiting; /* a script has at most one that awaits a verb */
 
 static void read_script(const char *path)
 {
@@ -174,6 +179,19 @@ static void take_content(size_t *at, const char **ret_text, const char **ret_bod
     }
 }
 
+/* Stops the play until the verb has been asked that often. */
+static void await(struct play *play, const char *arguments)
+{
+    char *verb;
+
+    play->n_awaited = strtoul(arguments, &verb, 10);
+    if (play->n_awaited == 0 || *verb++ != ' ' || waiting != NULL) {
+        errx(1, "await N VERB, one at a time");
+    }
+    play->awaited = verb;
+    waiting = play;
+}
+
 static void go_on(void *data)
 {
     struct play *play = data;
@@ -197,6 +215,9 @@ static void go_on(void *data)
             uint64_t ns = strtoull(arguments, NULL, 10) * 1000000u;
 
             qb_loop_timer_add(loop, QB_LOOP_MED, ns, play, go_on, NULL);
+            return;
+        } else if ((arguments = after(line, "await")) != NULL) {
+            await(play, arguments);
             return;
         } else if (strcmp(line, "exit") == 0) {
             _exit(0);
@@ -223,6 +244,17 @@ static void write_down(const struct xf_ctl_request *request)
     fclose(file);
 }
 
+/* A verb was asked: what awaits it for the last time goes on. */
+static void count_asked(const char *verb)
+{
+    struct play *play = waiting;
+
+    if (play != NULL && strcmp(play->awaited, verb) == 0 && --play->n_awaited == 0) {
+        waiting = NULL;
+        go_on(play);
+    }
+}
+
 static int32_t on_message(qb_ipcs_connection_t *connection, void *data, size_t size)
 {
     size_t header_size = sizeof(struct qb_ipc_request_header);
@@ -234,6 +266,7 @@ static int32_t on_message(qb_ipcs_connection_t *connection, void *data, size_t s
         errx(1, "a request that cannot be decoded");
     }
     write_down(&request);
+    count_asked(request.verb);
     for (size_t i = 0; i < n_lines; i++) {
         const char *verb = after(script[i], "on");
 
