@@ -158,8 +158,7 @@ static void holes_beyond_the_domain_are_refused(void)
     if (greet_dest(&p, STAGE_PAGES)) {
         STAGE_CHECK(xf_channel_recv(p.ch, body, XF_DATA_HEAD_SIZE) == 0);
         STAGE_CHECK(xf_data_get_frame(body, &frame) == 0 && frame.kind == XF_DATA_HELLO &&
-                    frame.size <= sizeof(body) &&
-                    xf_channel_recv(p.ch, body, frame.size) == 0);
+                    frame.size <= sizeof(body) && xf_channel_recv(p.ch, body, frame.size) == 0);
         xf_page_put_run(&put, &run);
         STAGE_CHECK(say(&p, XF_DATA_HOLES, body, put.len));
         STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_STREAM));
