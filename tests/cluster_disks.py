@@ -124,9 +124,7 @@ def block_device(suite, lab):
 
 def stat(lab, host, name, key):
     """One figure that the domain's process tells of itself."""
-    answer = lab.exec(host, f"{build.PREFIX}/libexec/xenferry/xenferry-sandbox",
-                      "--dir=/run/xenferry", f"--uuid={lab.domains[name]['uuid']}", "--ask=stat")
-    return int(dict(line.split("=", 1) for line in answer.out.splitlines())[key])
+    return int(guests.stat(lab, host, name, key))
 
 
 def stands_still(lab, host, name):

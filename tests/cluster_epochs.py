@@ -32,7 +32,8 @@ def old_epochs(suite, lab):
         suite.check("a domain lost with its host is started elsewhere", watcher.wait_answers(10))
         watcher.summary()
         one = moves.Move(lab, "n1", "old", "n2", "--bandwidth", "60M")
-        moves.hold_at(lab, one, "END", "n1", "n2")
+        suite.check("its next move is held in the hand-shake",
+                    moves.hold_at(lab, one, "END", "n1", "n2"), one.events[-1:])
         lab.power_on("n3")
         lab.wait_online(["n1", "n3"])
         time.sleep(2)  # so that all that n3 has to say is said

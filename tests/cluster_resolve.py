@@ -66,7 +66,8 @@ class Doubt:
         self.what = ""
         watcher.summary()
         self.one = moves.Move(lab, self.source, DOMAIN, self.target, "--bandwidth", "60M")
-        moves.hold_at(lab, self.one, step, self.source, self.target)
+        if not moves.hold_at(lab, self.one, step, self.source, self.target):
+            raise xflab.LabError(f"the move ended before {step}: {self.one.events[-1:]}")
 
     def check(self, claim, ok, detail=""):
         self.suite.check(f"{self.what}: {claim}", ok, detail)

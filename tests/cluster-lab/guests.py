@@ -63,6 +63,16 @@ def holders(lab, name):
     return found
 
 
+def stat(lab, host, name, key):
+    """One word that the domain's process tells of itself, as xenferry-sandbox(8) lists them; None
+    without a process that answers."""
+    answer = lab.exec(host, f"{xflab.PREFIX}/libexec/xenferry/xenferry-sandbox",
+                      "--dir=/run/xenferry", f"--uuid={lab.domains[name]['uuid']}", "--ask=stat",
+                      check=False)
+    told = dict(line.split("=", 1) for line in answer.out.splitlines() if "=" in line)
+    return told.get(key)
+
+
 def where(lab, name):
     """Hosts whose agent reports a running copy, by asking any agent that answers."""
     for host in lab.hosts:

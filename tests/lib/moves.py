@@ -6,6 +6,7 @@ import threading
 import time
 
 import guests
+import notes
 import xflab
 
 # A healed cluster has to be of one mind within this time: Corosync's membership takes up to 5 s,
@@ -93,6 +94,13 @@ class Move:
                 return event
         return {}
 
+    def migration(self):
+        """Its id, as the agents named it; None before."""
+        for event in reversed(list(self.events)):
+            if event.get("migration"):
+                return event["migration"]
+        return None
+
     def reason(self):
         """Why it ended or was refused."""
         for event in reversed(self.events):
@@ -105,25 +113,58 @@ class Move:
 
 # Steps of the last hand-shake: what has happened, and what the other side has not yet heard.
 STEPS = ("END", "READY", "COMMIT", "RUNNING")
-HEARD_S = 0.3  # an agent that is let go handles what waits for it well within this time
+# What its party notes then, source and target in turn, before anything of it leaves (H8).
+NOTED = ("end", "complete", "commit", "run")
+# What it notes where it has decided otherwise meanwhile, its answer being late.
+OTHERWISE = ("stayed", "done", "never", "undo")
+NOTED_LIMIT_S = 10.0
+# A message leaves in the step that notes it. That it did shows in the next note, of who heard it.
+LEAVES_S = 0.02
 
 
 def hold_at(lab, one, step, source, target):
     """Stops a move behind a step of its hand-shake, which takes too few milliseconds to be met by
     chance: the agents are held still in turn, so that each does its part and hears no answer. One
-    of the two is awake afterwards, and what it waits for cannot come."""
+    of the two is awake afterwards, and what it waits for cannot come.
+
+    True once the step is reached, as the notes of both hosts show. False when the move has ended
+    or was decided otherwise before; LabError when neither comes."""
     xflab.wait_for("the movers are at work, or the move has ended", lambda: not one.running()
                    or lab.named(target, "xenferry-mover")
                    and lab.named(source, "xenferry-mover"), 15, 0.01)
+    if not one.running():
+        return False
     lab.pause_agent(target)
     # The movers finish without the target's agent; their word that all is there waits for it.
     xflab.wait_for("the image is sent", lambda: not lab.named(source, "xenferry-mover"), 60, 0.01)
     awake, still = source, target
-    for _ in range(STEPS.index(step)):
+    if not noted(lab, one, awake, "end"):
+        return False
+    for note in NOTED[1:STEPS.index(step) + 1]:
         lab.pause_agent(awake)
         lab.continue_agent(still)
-        time.sleep(HEARD_S)
         awake, still = still, awake
+        if not noted(lab, one, awake, note):
+            return False
+    return True
+
+
+def noted(lab, one, host, note):
+    """Waits until this host's agent has noted its part of this move, and told the other: True.
+    False when it notes another end of it, or the move has ended."""
+    def look():
+        found, migration = notes.read(lab, host, one.domain)
+        if migration == one.migration() and found in (note, *OTHERWISE):
+            return found
+        return None if one.running() else "ended"
+
+    found = xflab.wait_for(f"{host} notes {note} of {one.domain}", look, NOTED_LIMIT_S, 0.005)
+    if found == "run":
+        # Noted before the copy is let go, told afterwards.
+        xflab.wait_for(f"{one.domain} runs on {host}", lambda: guests.stat(
+            lab, host, one.domain, "copy") == "running", NOTED_LIMIT_S, 0.005)
+    time.sleep(LEAVES_S)
+    return found == note
 
 
 def move(lab, domain, to, *options, host=None, limit_s=MOVE_LIMIT_S):
