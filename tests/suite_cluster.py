@@ -9,6 +9,7 @@ import build
 import cluster_disks
 import cluster_epochs
 import cluster_inputs
+import cluster_ready
 import cluster_refusals
 import cluster_resolve
 import cluster_stopped
@@ -282,7 +283,7 @@ def run(suite, _options):
                      cluster_refusals.refusals, cluster_disks.disks, cluster_resolve.resolve,
                      cluster_stopped.stopped_corosync,
                      agents_come_and_go, power_cut_in_a_move, a_second_copy_is_seen, side_by_side,
-                     cluster_epochs.old_epochs):
+                     cluster_epochs.old_epochs, cluster_ready.ready_of_the_dead):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             labs.heal_all(lab)
             suite.guard(f"after {part.__name__} all agents are back", lab.wait_online, lab.hosts)

@@ -32,6 +32,7 @@ EXTRA_DIST += \
 	tests/cluster_disks.py \
 	tests/cluster_epochs.py \
 	tests/cluster_inputs.py \
+	tests/cluster_ready.py \
 	tests/cluster_refusals.py \
 	tests/cluster_resolve.py \
 	tests/cluster_stopped.py \

@@ -167,6 +167,16 @@ def noted(lab, one, host, note):
     return found == note
 
 
+def noticed(lab, host, gone):
+    """Has Corosync of a host told it, membership and group, that another host is gone? An agent
+    there may not have looked yet."""
+    address = lab.address(gone)
+    members = lab.exec(host, "corosync-quorumtool", "-l", "-i", check=False).out.split()
+    group = lab.exec(host, "corosync-cpgtool", check=False).out.split()
+    return lab.address(host) in members and address not in members \
+        and f"({lab.address(host)})" in group and f"({address})" not in group
+
+
 def move(lab, domain, to, *options, host=None, limit_s=MOVE_LIMIT_S):
     """A whole move, asked for on its source unless said otherwise; (Move, exit code)."""
     source = host or home(lab, domain)
