@@ -8,9 +8,13 @@ import uuid
 
 import build
 import guests
+import judge
 import moves
 import procs
 import xflab
+
+
+OTHER_PROTOCOL = "that node's agent speaks no protocol version that we do"
 
 
 def picture(lab):
@@ -151,16 +155,68 @@ def offline_and_incompatible(suite, lab):
     peer = lab.popen("n3", f"{build.PREFIX}/libexec/xenferry-tests/peer", "range", "2", "3",
                      stdout=subprocess.DEVNULL)
     try:
-        state = xflab.wait_for("n3 is shown as incompatible", lambda: [
-            n for n in lab.xenferry("n1", "nodes", "--json").json()["nodes"]
-            if n["name"] == "n3" and n["state"] == "incompatible"], 15)
-        suite.check("another protocol: its versions are shown",
-                    state[0]["version"] == [2, 3], state)
+        incompatible(suite, lab, "another protocol", "n1", "n3", [2, 3])
         refused(suite, lab, "another protocol", "n1", ["move", "cat", "--to", "n3"], 14, "protocol",
-                "that node's agent speaks no protocol version that we do")
+                OTHER_PROTOCOL)
     finally:
         procs.kill_all([p.pid for p in lab.named("n3", "peer")])
         peer.wait(10)
+
+
+def incompatible(suite, lab, what, host, peer, versions):
+    """`xenferry nodes` of a host shows that peer as one that speaks other versions."""
+    shown = xflab.wait_for(f"{host} shows {peer} as incompatible", lambda: [
+        n for n in lab.xenferry(host, "nodes", "--json").json()["nodes"]
+        if n["name"] == peer and n["state"] == "incompatible"], 15)
+    suite.check(f"{what}: {host} shows {peer} with its versions",
+                shown[0]["version"] == versions, shown)
+
+
+def older_protocol(suite, lab):
+    """An agent of a later release, which has dropped the version that the others speak: to it they
+    are older. Neither gives its domain to the other, and both domains live on."""
+    guests.create(lab, "owl", "n3", memory_mib=64, workload="pattern=idle")
+    watchers = [judge.Judge(lab, name) for name in ("cat", "owl")]
+    try:
+        suite.check("older protocol: both domains answer",
+                    all([watcher.wait_answers(10) for watcher in watchers]))
+        for watcher in watchers:
+            watcher.summary()
+        lab.kill_agent("n3")
+        lab.start_agent("n3", build.later_agent(suite.say))
+        both_refuse(suite, lab)
+        lab.kill_agent("n3")
+        lab.start_agent("n3")
+        lab.wait_online(lab.hosts)
+        for watcher in watchers:
+            suite.check(f"older protocol: {watcher.domain} answers", watcher.wait_answers(10))
+            seen = watcher.summary()
+            suite.check(f"older protocol: {watcher.domain} noticed nothing but moves of its own",
+                        seen["instances"] == (2 if watcher.domain == "cat" else 0)
+                        and seen["longest_gap_ms"] < 500
+                        and seen["back"] == 0 and seen["duplicates"] == 0, seen)
+    finally:
+        for watcher in watchers:
+            watcher.stop()
+    one, code = moves.move(lab, "owl", "n1")
+    suite.check("older protocol: with the same version again it moves", code == 0,
+                (one.err, one.events[-1:]))
+    lab.xenferry("n1", "destroy", "owl")
+    guests.forget(lab, "owl")
+
+
+def both_refuse(suite, lab):
+    for other in ("n1", "n2"):
+        incompatible(suite, lab, "older protocol", other, "n3", [2, 2])
+        incompatible(suite, lab, "older protocol", "n3", other, [1, 1])
+    refused(suite, lab, "a node of a later protocol", "n1", ["move", "cat", "--to", "n3"], 14,
+            "protocol", OTHER_PROTOCOL)
+    refused(suite, lab, "a node of an older protocol", "n3", ["move", "owl", "--to", "n1"], 14,
+            "protocol", OTHER_PROTOCOL)
+    one, code = moves.move(lab, "cat", "n2", host="n1")
+    suite.check("older protocol: nodes of one version move domains meanwhile", code == 0,
+                (one.err, one.events[-1:]))
+    moves.move(lab, "cat", "n1", host="n2")
 
 
 def malformed(suite, lab):
@@ -252,7 +308,7 @@ def no_xen(suite, lab):
 def refusals(suite, lab):
     guests.create(lab, "cat", "n1", memory_mib=64, workload="pattern=idle")
     for part in (simple_refusals, foreign_user, slots, no_quorum, offline_and_incompatible,
-                 malformed, wrong_key, broken_config, no_xen):
+                 malformed, older_protocol, wrong_key, broken_config, no_xen):
         suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
         lab.heal()
         for host in lab.hosts:

@@ -412,10 +412,10 @@ class Lab:
 
     # -- the agent
 
-    def start_agent(self, host):
+    def start_agent(self, host, program="xenferryd"):
         # setsid -f inside, so that the host's own process 1 becomes the parent.
         self.exec(host, "sh", "-c",
-                  f"setsid -f xenferryd -f -c {CONF} >>/var/log/xenferryd.log 2>&1 </dev/null")
+                  f"setsid -f {program} -f -c {CONF} >>/var/log/xenferryd.log 2>&1 </dev/null")
 
     def kill_agent(self, host):
         agent = self.agent_process(host)

@@ -15,6 +15,8 @@ KINDS = {
     "asan": (["--with-sanitizers=address,undefined"], {}),
     "clang": (["--enable-werror"], {"CC": "clang"}),
     "fuzz": (["--enable-fuzzing", "--with-sanitizers=address,undefined"], {"CC": "clang"}),
+    # As it will be of the release that drops version 1 (docs/wire.md).
+    "later": ([], {"CPPFLAGS": "-DXF_WIRE_MIN=2 -DXF_WIRE_MAX=2 -DXF_WIRE_HELLO=2"}),
 }
 
 
@@ -87,6 +89,11 @@ def installed(kind="plain", say=lambda text: None):
     root = os.path.join(path, "root")
     make(kind, "install", "install-lab-programs", f"DESTDIR={root}", say=lambda text: None)
     return root
+
+
+def later_agent(say=lambda text: None):
+    """An agent to which this tree's are older by one protocol version; its path, seen by hosts."""
+    return os.path.join(make("later", "agent/xenferryd", say=say), "agent", "xenferryd")
 
 
 def program(name, kind="plain"):
