@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Suite `campaign`: moves with one fault each, at a random moment; judged from outside.
 
-Everything random about move number i comes from the seed and i, so a campaign with the same seed
-asks for the same moves, faults and delays; `--moves N --seed S` replays it. Faults are drawn like
-cards: each kind comes once before any comes again.
+Everything random about a move comes from the seed, its number and which try of it this is, so a
+campaign with the same seed asks for the same moves, faults and delays; `--moves N --seed S` replays
+it. Faults are drawn like cards: each kind comes once before any comes again.
 
 The last hand-shake takes a few milliseconds, too few to be met by chance often. So four moves in
 ten are stopped at one of its steps, by holding the agents still in turn, before the fault strikes.
 
 No agent is asked what became of a domain: the judges are the client, the disk, the hosts' process
 lists, and what was done to the hosts here. A fault counts as hit when it struck while the move ran
-and found something to strike: a mover to kill, a packet to drop or to change.
+and found something to strike: a mover to kill, a packet to drop or to change, a write to a full
+disk (full_disk.py). N moves are N that a fault hit: one that it missed is judged and counted like
+any other, and the number's next try draws another moment for the same fault.
 """
 import collections
 import contextlib
+import itertools
 import random
 import statistics
 import time
 
+import full_disk
 import guests
 import judge
 import labs
@@ -35,8 +39,7 @@ FAULTS = ("agent-kill-source", "agent-kill-destination", "agent-kill-observer", 
 # What cannot strike between two steps of the hand-shake: the movers have done their part by then.
 DATA_FAULTS = ("cut-data", "mover-kill-source", "mover-kill-destination", "corrupt-data")
 # What takes some ms to be in force: the move must still run then.
-SLOW_FAULTS = ("cut-parties", "isolate-source", "isolate-destination", "full-disk-source",
-               "full-disk-destination")
+SLOW_FAULTS = ("cut-parties", "isolate-source", "isolate-destination")
 LIMITED = ("--bandwidth", "60M")
 # Why a move of an easy guest must not fail, whatever strikes: these would be faults of our own.
 UNEXPECTED = ("internal", "not-converging", "stream", "digest", "busy", "holds-copy", "protocol",
@@ -44,11 +47,17 @@ UNEXPECTED = ("internal", "not-converging", "stream", "digest", "busy", "holds-c
 COMMAND_LIMIT_S = 45.0
 # A lasting cut of the data ends with the move, which is given up when it stalls, after 4 s here.
 LASTING_LIMIT_S = 20.0
-# In so many moves each kind of fault has so many tries that it must have hit.
-EVERY_KIND_HITS = 10 * len(FAULTS)
-# Steps of the hand-shake from which on the domain is the destination's. The source commits as soon
-# as it hears READY, which is under way at that step, and nobody can tell afterwards whether a host
-# that lost power then had heard of it and run the domain (H4).
+# A full disk lasts until a write has met it. The agents write at the latest at the end of a move.
+FULL_LIMIT_S = 20.0
+# What the agents write of a move's end may come so much later than the command's end.
+END_WRITTEN_S = 0.5
+# So many tries for each move that a fault is to hit.
+TRIES = 2
+# In so many moves each kind of fault comes so often that it must have done what it is meant to do.
+EVERY_KIND = 10 * len(FAULTS)
+# Steps of the hand-shake from which on the domain is the destination's. At READY the source has
+# not heard it yet, and commits when it does: to a host that lost power meanwhile, unless its own
+# Corosync has told of that already (H4).
 GIVEN = moves.STEPS[moves.STEPS.index("READY"):]
 OUTCOMES = ("moved", "kept", "died_ran", "died_committed", "doubled", "lost", "stuck")
 BAD = ("doubled", "lost", "stuck")
@@ -57,8 +66,8 @@ BAD = ("doubled", "lost", "stuck")
 class Plan:
     """What is random about one move."""
 
-    def __init__(self, seed, number):
-        rng = random.Random(f"{seed}/{number}")
+    def __init__(self, seed, number, again=0):
+        rng = random.Random(f"{seed}/{number}" + (f"/{again}" if again else ""))
         deck, card = divmod(number - 1, len(FAULTS))
         self.fault = random.Random(f"{seed}/deck {deck}").sample(FAULTS, len(FAULTS))[card]
         self.of_data = self.fault in DATA_FAULTS
@@ -70,6 +79,8 @@ class Plan:
         self.hold_s = rng.choice((0.3, 1.0, 3.0, 6.0))
         # TCP outlives a short cut. A lasting one must end the move.
         self.lasting = self.fault == "cut-data" and rng.random() < 0.75
+        # Half of the full disks have not even the room that the journal set aside.
+        self.refuses = self.fault.startswith("full-disk") and rng.random() < 0.5
         self.fence = rng.random() < 0.5
         self.target = rng.random()
         self.options = ("--cold",) if rng.random() < 0.25 else ()
@@ -89,8 +100,8 @@ class Plan:
 
     def text(self, pace):
         when = f"after {self.step}" if self.step else f"after {self.delay(pace) * 1000:.0f} ms"
-        lasting = " to its end" if self.lasting else ""
-        return f"{' '.join(['move', *self.options])}, {self.fault} {when}{lasting}"
+        more = " to its end" if self.lasting else " and refuses all writes" if self.refuses else ""
+        return f"{' '.join(['move', *self.options])}, {self.fault} {when}{more}"
 
 
 class Pace:
@@ -124,32 +135,35 @@ class Blow:
         self.target = target
         self.dead = dead    # the host whose power was cut, or None
         self.held = None    # the step of the hand-shake at which the move stood still then
+        self.noticed = False  # before the source heard READY, its Corosync had told of the death
         self.hit = False
 
     def death(self, writer):
         """(outcome, proof) of a domain of which no process is left. writer: who wrote its disk
         last. It died with its host only where both are known to have been one."""
-        given = self.held in GIVEN
+        given = self.held in GIVEN and not self.noticed
         if self.dead is None:
             return "lost", "no host lost power"
         if self.dead == writer and not (given and self.dead == self.source):
             return "died_ran", f"the disk's last writer, {writer}, lost power"
-        cut = f"{self.dead} lost power" + (f" after {self.held}" if self.held else "")
+        cut = f"{self.dead} lost power" + (f" after {self.held}" if self.held else "") + (
+            ", and its peer was told before it went on" if self.noticed else "")
         if given and self.dead == self.target:
             return "died_committed", f"{cut}: the domain was given to it"
         return "lost", f"{cut}, but the disk's last writer is {writer}"
 
 
 class Campaign:
-    def __init__(self, suite, lab, seed):
+    def __init__(self, suite, lab, seed, tries):
         self.suite = suite
         self.lab = lab
         self.seed = seed
+        self.tries = tries
         self.paces = {options: Pace() for options in
                       ((), ("--cold",), LIMITED, ("--cold", *LIMITED))}
         self.watcher = None
-        self.counts = dict.fromkeys(("moves", "died", *OUTCOMES, "damaged", "faults_hit",
-                                     "faults_missed"), 0)
+        self.counts = dict.fromkeys(("moves", "faults_missed", "died", *OUTCOMES, "damaged"), 0)
+        self.noticed = collections.Counter()
         self.kinds = {fault: collections.Counter() for fault in FAULTS}
 
     # -- the domain
@@ -203,7 +217,6 @@ class Campaign:
             "agent-kill": lambda: procs.kill_all([agent.pid]),
             "agent-pause": lambda: agent.signal(19),
             "power": lambda: (procs.kill_all([init]), lab.power_off(host)),
-            "full-disk": lambda: lab.fill_disk(host),
         }
         if what in actions:
             def once():
@@ -212,6 +225,8 @@ class Campaign:
             return once, host if what == "power" else None
         if what == "mover-kill":
             return lambda: lab.kill_mover(host) > 0, None
+        if what == "full-disk":
+            return full_disk.FullDisk(lab, host, plan.refuses), None
         rules = {
             "isolate": lambda: lab.isolate(host),
             "cut-parties": lambda: lab.cut(source, target),
@@ -236,23 +251,50 @@ class Campaign:
         """Lets the fault loose at its moment, again and again until it has met something, for as
         long as the move runs."""
         one, plan = blow.one, blow.plan
+        held = False
         if plan.step:
-            moves.hold_at(self.lab, one, plan.step, blow.source, blow.target)
+            held = moves.hold_at(self.lab, one, plan.step, blow.source, blow.target)
         else:
             delay = plan.delay(self.paces[plan.options])
             time.sleep(max(0.0, one.started + delay - time.monotonic()))
         under_way = one.running()
-        blow.held = plan.step if under_way else None
+        blow.held = plan.step if under_way and held else None
         met = fault()
+        if isinstance(fault, full_disk.FullDisk):
+            blow.hit = under_way and self.wait_full(blow, fault)
+            return
         while not met and one.running() and time.monotonic() < one.started + COMMAND_LIMIT_S:
             time.sleep(0.005)
             met = fault()
         blow.hit = under_way and met and (plan.fault not in SLOW_FAULTS or one.running())
 
+    def wait_full(self, blow, fault):
+        """Agents that stand still write nothing: they go on while the disk is still full."""
+        if blow.plan.step:
+            time.sleep(blow.plan.hold_s)
+            for host in (blow.source, blow.target):
+                self.lab.continue_agent(host)
+        end = time.monotonic() + FULL_LIMIT_S
+        while blow.one.running() and not fault() and time.monotonic() < end:
+            time.sleep(0.005)
+        end = time.monotonic() + END_WRITTEN_S
+        while not fault() and time.monotonic() < end:
+            time.sleep(0.02)
+        return fault()
+
     # -- one move
 
     def step(self, number):
-        plan = Plan(self.seed, number)
+        """Move number so-and-so, tried until its fault has hit; False when all tries are used up."""
+        for again in itertools.count():
+            if self.counts["moves"] + self.counts["faults_missed"] >= self.tries:
+                return False
+            if self.attempt(number, again):
+                return True
+
+    def attempt(self, number, again):
+        """One try; whether the fault hit."""
+        plan = Plan(self.seed, number, again)
         source = moves.home(self.lab, DOMAIN)
         others = [host for host in self.lab.hosts if host != source]
         target = others[int(plan.target * len(others))]
@@ -270,14 +312,21 @@ class Campaign:
             # Refused without a quorum or an agent: then nobody was told, as with a dead fencer.
             with contextlib.suppress(xflab.LabError):
                 self.lab.confirm_off(dead)
+        if blow.held == "READY" and dead == target:
+            blow.noticed = moves.noticed(self.lab, source, dead)
+            self.noticed[blow.noticed] += 1
+        if isinstance(fault, full_disk.FullDisk):
+            fault.undo()
         labs.heal_all(self.lab)
         ended = True
         try:
             one.wait(COMMAND_LIMIT_S)
         except TimeoutError:
             ended = False
-        label = f"{number}: {source} to {target}, {plan.text(self.paces[plan.options])}"
+        label = f"{number}{f', try {again + 1}' if again else ''}: {source} to {target}, " \
+            f"{plan.text(self.paces[plan.options])}"
         self.weigh(label, blow, ended)
+        return blow.hit
 
     def weigh(self, label, blow, ended):
         """What the world outside says about this move."""
@@ -313,11 +362,10 @@ class Campaign:
             self.start_over(settled)
 
     def count(self, blow, outcome, damaged):
-        self.counts["moves"] += 1
+        self.counts["moves" if blow.hit else "faults_missed"] += 1
         self.counts[outcome] += 1
         self.counts["died"] += outcome in ("died_ran", "died_committed")
         self.counts["damaged"] += damaged
-        self.counts["faults_hit" if blow.hit else "faults_missed"] += 1
         kind = self.kinds[blow.plan.fault]
         kind["hit" if blow.hit else "missed"] += 1
         if blow.hit:
@@ -344,7 +392,7 @@ def run(suite, options):
     seed = options.seed if options.seed is not None else random.randrange(1 << 32)
     suite.say(f"seed {seed}, {options.moves} moves")
     with labs.lab_of(suite, "campaign", log_level="info") as lab:
-        campaign = Campaign(suite, lab, seed)
+        campaign = Campaign(suite, lab, seed, TRIES * options.moves)
         campaign.fresh_domain("n1")
         campaign.calibrate()
         for words, pace in campaign.paces.items():
@@ -355,12 +403,15 @@ def run(suite, options):
             if time.monotonic() - started > options.moves * 90:
                 suite.check("the campaign keeps its bound of 90 s a move", False)
                 break
-            campaign.step(number)
+            if not campaign.step(number):
+                break
         if campaign.watcher is not None:
             campaign.watcher.stop()
         for name, value in campaign.counts.items():
             suite.figure(name, value)
     suite.figure("seed", seed)
+    suite.check(f"a fault has hit each of {options.moves} moves, within {campaign.tries} tries",
+                campaign.counts["moves"] == options.moves, campaign.counts)
     verdict(suite, campaign)
 
 
@@ -370,12 +421,13 @@ def verdict(suite, campaign):
     suite.say(f"        {'fault':<25}{'  '.join(columns)}   (outcomes of those that hit)")
     for fault, kind in campaign.kinds.items():
         suite.say(f"        {fault:<25}" + "  ".join(f"{kind[c]:>{len(c)}}" for c in columns))
-    done = campaign.counts["moves"]
+    suite.say(f"        power-destination at READY: {campaign.noticed[True]} of "
+              f"{sum(campaign.noticed.values())} after the source's Corosync had told of it")
+    hit = campaign.counts["moves"]
+    done = hit + campaign.counts["faults_missed"]
     suite.check(f"in {done} moves no domain was doubled", campaign.counts["doubled"] == 0)
     suite.check(f"in {done} moves no domain was lost", campaign.counts["lost"] == 0)
     suite.check("no move was left without an end", campaign.counts["stuck"] == 0)
-    if done >= EVERY_KIND_HITS:
-        idle = [fault for fault, kind in campaign.kinds.items() if kind["hit"] == 0]
-        suite.check("every kind of fault has hit a move", not idle, idle)
+    if hit >= EVERY_KIND:
         idle = [fault for fault in DATA_FAULTS if campaign.kinds[fault]["kept"] == 0]
         suite.check("every fault of the data has ended a move", not idle, idle)
