@@ -17,8 +17,8 @@
  * three are raised: docs/wire.md. A test builds an agent of a later release from the same source.
  */
 #ifndef XF_WIRE_MIN
-#define XF_WIRE_MIN 1
-#define XF_WIRE_MAX 1
+#define XF_WIRE_MIN   1
+#define XF_WIRE_MAX   1
 #define XF_WIRE_HELLO 1 /* in which HELLOs are written */
 #endif
 #define XF_FRAME_SIZE_MAX 65536u /* header and all; far below CPG's own limit */

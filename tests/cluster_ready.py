@@ -52,12 +52,13 @@ def judged(suite, lab, watcher, one, let_go):
     suite.check(f"{what}: the guest goes on within {GOES_ON_LIMIT_S:g} s", answers,
                 moves.status_text(lab, DOMAIN))
     if answers:
-        suite.say(f"        it answers {time.monotonic() - let_go:.2f} s after the agent was let go")
+        suite.say(f"        it answers {time.monotonic() - let_go:.2f} s after the agent goes on")
     suite.check(f"{what}: at its source, once", guests.holders(lab, DOMAIN) == {"n1": 1},
                 guests.holders(lab, DOMAIN))
     code = one.wait(20)
     suite.check(f"{what}: the command says that it was kept",
-                code != 0 and one.report().get("result") == "kept", (code, one.err, one.events[-1:]))
+                code != 0 and one.report().get("result") == "kept",
+                (code, one.err, one.events[-1:]))
     seen = watcher.summary()
     suite.check(f"{what}: the client meets the same instance, nothing twice, nothing damaged",
                 seen["answers"] > 0 and seen["instances"] == 0 and seen["node"] == "n1"

@@ -3,8 +3,8 @@
 
   unit       make check, again under ASan and UBSan, and a clang -Werror build
   cluster    moves, refusals, hand-over in a lab of three hosts
-  campaign   N moves that a fault hit, and those it missed, judged from outside (--moves N, --seed S);
-             HACKING.md explains its figures
+  campaign   N moves that a fault hit, judged from outside (--moves N, --seed S); what its figures
+             mean is in HACKING.md
   soak       one domain to and fro; the agents must not grow (--moves N)
   bench      throughput and pauses
   xen        the same on real Xen hosts, in QEMU

@@ -51,7 +51,7 @@ LASTING_LIMIT_S = 20.0
 FULL_LIMIT_S = 20.0
 # What the agents write of a move's end may come so much later than the command's end.
 END_WRITTEN_S = 0.5
-# So many tries for each move that a fault is to hit.
+# So many tries for each move that a fault is to hit, and for one more.
 TRIES = 2
 # In so many moves each kind of fault comes so often that it must have done what it is meant to do.
 EVERY_KIND = 10 * len(FAULTS)
@@ -285,7 +285,7 @@ class Campaign:
     # -- one move
 
     def step(self, number):
-        """Move number so-and-so, tried until its fault has hit; False when all tries are used up."""
+        """Move number so-and-so, until its fault has hit; False when all tries are used up."""
         for again in itertools.count():
             if self.counts["moves"] + self.counts["faults_missed"] >= self.tries:
                 return False
@@ -392,7 +392,7 @@ def run(suite, options):
     seed = options.seed if options.seed is not None else random.randrange(1 << 32)
     suite.say(f"seed {seed}, {options.moves} moves")
     with labs.lab_of(suite, "campaign", log_level="info") as lab:
-        campaign = Campaign(suite, lab, seed, TRIES * options.moves)
+        campaign = Campaign(suite, lab, seed, TRIES * (options.moves + 1))
         campaign.fresh_domain("n1")
         campaign.calibrate()
         for words, pace in campaign.paces.items():
