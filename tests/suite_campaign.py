@@ -26,6 +26,7 @@ import guests
 import judge
 import labs
 import moves
+import notes
 import procs
 import xflab
 
@@ -134,7 +135,7 @@ class Blow:
         self.source = source
         self.target = target
         self.dead = dead    # the host whose power was cut, or None
-        self.held = None    # the step of the hand-shake at which the move stood still then
+        self.held = None    # the step of the hand-shake at which the move stood then
         self.noticed = False  # before the source heard READY, its Corosync had told of the death
         self.hit = False
 
@@ -260,6 +261,8 @@ class Campaign:
         under_way = one.running()
         blow.held = plan.step if under_way and held else None
         met = fault()
+        if plan.fault == "power-destination" and not plan.step and self.has_given(blow):
+            blow.held = "COMMIT"
         if isinstance(fault, full_disk.FullDisk):
             blow.hit = under_way and self.wait_full(blow, fault)
             return
@@ -267,6 +270,12 @@ class Campaign:
             time.sleep(0.005)
             met = fault()
         blow.hit = under_way and met and (plan.fault not in SLOW_FAULTS or one.running())
+
+    def has_given(self, blow):
+        """Right after a target lost power that was not held: had its source committed by then, or
+        heard READY of one whose death nobody could know yet? So its notes show."""
+        note, migration = notes.read(self.lab, blow.source, DOMAIN)
+        return note in ("commit", "done") and migration == blow.one.migration()
 
     def wait_full(self, blow, fault):
         """Agents that stand still write nothing: they go on while the disk is still full."""
