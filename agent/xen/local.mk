@@ -39,6 +39,8 @@ agent_xen_xenferry_mover_xen_SOURCES = $(mover_sources) \
 	agent/xen/xen_mover.c agent/xen/xen_mover.h \
 	agent/xen/xen_policy.c agent/xen/xen_policy.h
 
+# Needs libc alone; without this it would get what the tests are linked with.
+agent_xen_preload_xenferry_save_helper_LDADD =
 agent_xen_preload_xenferry_save_helper_SOURCES = agent/xen/preload/save_helper.c
 # A shared object, but no library: nothing is linked with it, and it keeps its name.
 agent_xen_preload_xenferry_policy_so_SOURCES = agent/xen/preload/policy.c
