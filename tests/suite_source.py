@@ -9,6 +9,7 @@ import time
 import build
 
 FUZZ_SECONDS = 300
+FUZZ_SECONDS_SHORT = 10
 
 
 def results(path):
@@ -108,7 +109,7 @@ def fuzz_targets(path):
 
 def run_fuzz(suite, options):
     path = build.make("fuzz", "check", "TESTS=", say=suite.say)
-    seconds = options.seconds or FUZZ_SECONDS
+    seconds = options.seconds or (FUZZ_SECONDS_SHORT if options.short else FUZZ_SECONDS)
     for target in fuzz_targets(path):
         name = os.path.basename(target)
         work = os.path.join(path, "corpus", name)
