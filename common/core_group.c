@@ -31,12 +31,20 @@ static void adopt(struct xf_ctx *c, const struct xf_migid *id, struct xf_node sr
     }
 }
 
-/* Called for every message about an id above mine, but for START, which proves nothing ran. */
+/*
+ * Called for every message about an id above mine, but for START, which proves nothing ran. Nor does
+ * a start's id supersede what is here: no copy was left when the domain was started (H11), so mine
+ * is of a later life. It comes from a node that was confirmed off, whatever epoch that one took.
+ */
 static void newer_id(struct xf_ctx *c, const struct xf_migid *id, struct xf_node src,
                      struct xf_node dst, bool sender_runs)
 {
     struct xf_core *core = c->core;
 
+    if (src.id == dst.id && core->id.epoch != 0) {
+        xf_learn_epoch(c, id->epoch);
+        return;
+    }
     switch ((enum xf_state)core->state) {
     case XF_ST_IDLE:
     case XF_ST_S_DROP:
