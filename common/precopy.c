@@ -98,7 +98,10 @@ static void learn_dirty(struct xf_precopy *p, const struct xf_precopy_input *in)
 
         p->interval_us = in->now_us > p->top_us ? in->now_us - p->top_us : 1;
         p->rate = (double)in->pages / (double)p->interval_us;
-        if (p->round > 0) {
+        if (in->now_us - p->answered_us > (p->answered_us - p->top_us) / SMALL_SHARE) {
+            /* It was waited: how slow the guest looked over that long says nothing of its rise. */
+            p->rise = 0;
+        } else if (p->round > 0) {
             double rise = before > 0 ? p->rate / before : 1.0;
             double kept = p->rise > 0 ? (1.0 + p->rise) / 2 : 1.0;
 
@@ -208,6 +211,13 @@ static void decide(struct xf_precopy *p, uint64_t now_us, struct xf_precopy_outp
     }
 }
 
+static bool within_bound(const struct xf_precopy *p, uint32_t pause_us)
+{
+    uint32_t bound = p->bound_us ? p->bound_us : p->limits.target_us;
+
+    return bound == XF_PRECOPY_UNKNOWN || (pause_us != XF_PRECOPY_UNKNOWN && pause_us <= bound);
+}
+
 void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *in,
                      struct xf_precopy_output *ret_output)
 {
@@ -223,10 +233,10 @@ void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *in,
     } else {
         learn_send(p, in);
         out.predicted_pause_us = predict_us(p, (double)(in->now_us - p->top_us));
+        p->answer_us = out.predicted_pause_us;
+        p->answered_us = in->now_us;
         /* The send took what it took: what was a good moment may be one no more, or be one now. */
-        if (p->bound_us == XF_PRECOPY_UNKNOWN ||
-            (out.predicted_pause_us != XF_PRECOPY_UNKNOWN &&
-             out.predicted_pause_us <= (p->bound_us ? p->bound_us : p->limits.target_us))) {
+        if (within_bound(p, out.predicted_pause_us)) {
             out.verdict = XF_VERDICT_STOP;
             /* Whoever is not allowed to stop yet gets fresh patience. */
             p->stale = 0;
@@ -236,4 +246,25 @@ void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *in,
     out.cap_percent = p->cap_percent;
     out.dirty_rate_pages_s = p->interval_us > 0 ? (uint64_t)(p->rate * 1e6) : 0;
     *ret_output = out;
+}
+
+bool xf_precopy_may_wait(const struct xf_precopy *p, uint64_t now_us)
+{
+    /* The rate over a long interval rises less than in the pause: no factor for that here. */
+    double pages = p->rate * (double)(now_us - p->top_us);
+    double total = (double)p->limits.pages_total;
+
+    return p->limits.cold || send_us(p, pages < total ? pages : total) <= XF_PRECOPY_WAIT_US;
+}
+
+bool xf_precopy_holds(const struct xf_precopy *p, uint64_t now_us)
+{
+    double interval_us = (double)(now_us - p->top_us);
+    uint32_t pause_us = predict_us(p, interval_us);
+
+    if (p->limits.cold || p->bound_us == XF_PRECOPY_UNKNOWN) {
+        return true;
+    }
+    return within_bound(p, pause_us) && (guess_pages(p, interval_us) <= XF_PRECOPY_SMALL_PAGES ||
+                                         pause_us - p->answer_us <= p->answer_us / SMALL_SHARE);
 }

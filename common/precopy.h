@@ -29,6 +29,8 @@ enum xf_verdict {
 #define XF_PRECOPY_ROUNDS_MAX     60u
 /* What is sent in a round says something about the wire only from this size on. */
 #define XF_PRECOPY_SAMPLE_BYTES   (1u << 20)
+/* Whoever waits for permission to stop sends a round once what got dirty meanwhile takes this. */
+#define XF_PRECOPY_WAIT_US        500000u
 #define XF_PRECOPY_UNKNOWN        UINT32_MAX
 
 struct xf_precopy_limits {
@@ -71,6 +73,8 @@ struct xf_precopy {
     uint8_t cap_percent;
     uint8_t stale;        /* rounds in a row that did not shrink */
     uint32_t bound_us;    /* the call before the send said STOP for up to this; 0: it did not */
+    uint32_t answer_us;   /* pause predicted by the call after the send */
+    uint64_t answered_us; /* when that was; then there may have been waiting */
     uint64_t top_us;      /* when that call was */
     uint64_t interval_us; /* from the one before it: what its pages took to get dirty; 0: first */
     uint64_t pages;       /* dirty then */
@@ -88,5 +92,12 @@ struct xf_precopy {
 void xf_precopy_init(struct xf_precopy *p, const struct xf_precopy_limits *limits);
 void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *input,
                      struct xf_precopy_output *ret_output);
+/*
+ * Between a STOP after a send and the suspending there may be somebody's permission to wait for.
+ * May the guest just run meanwhile? Else what it dirties is to be sent by a round. And once there is
+ * permission: does the STOP still hold, or is what got dirty worth a round first?
+ */
+bool xf_precopy_may_wait(const struct xf_precopy *p, uint64_t now_us);
+bool xf_precopy_holds(const struct xf_precopy *p, uint64_t now_us);
 
 #endif

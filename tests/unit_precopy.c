@@ -10,8 +10,9 @@
 
 #define PAGE_BYTES     4104.0
 #define GIB_PAGES      262144u
-/* The bound on rounds starts again with each STOP that the agent did not permit. */
-#define ROUNDS_EVER(g) (((g)->switch_after + 2u) * (XF_PRECOPY_ROUNDS_MAX + 1u))
+/* The bound on rounds starts again with each STOP that was not permitted. */
+#define SLICE_US       50000.0
+#define ROUNDS_EVER(g) ((uint32_t)((g)->switch_us / SLICE_US + 2) * (XF_PRECOPY_ROUNDS_MAX + 1u))
 #define LATENCY_US     200.0
 
 /* Writes at rate to a set of that many pages; noise multiplies the rate by up to so much. */
@@ -22,7 +23,7 @@ struct guest {
     double noise;
     uint64_t random;
     double link_mb_s;
-    uint32_t switch_after; /* rounds that the agent's permission takes once it was asked for */
+    double switch_us; /* that permission takes once it was asked for */
 };
 
 struct result {
@@ -35,6 +36,7 @@ struct result {
     uint32_t predicted_us;
     double pause_us;
     double time_us;
+    double sent;
 };
 
 static double draw(struct guest *g)
@@ -58,6 +60,24 @@ static double send_time(const struct guest *g, double pages)
     return LATENCY_US + pages * PAGE_BYTES / g->link_mb_s;
 }
 
+/*
+ * The rule said STOP. Waits as the mover does until permission is there (then true if the STOP still
+ * holds), or a round is due.
+ */
+static bool waited_well(const struct guest *g, const struct xf_precopy *p, double permitted_us,
+                        double *now_us)
+{
+    while (*now_us < permitted_us) {
+        double left = permitted_us - *now_us;
+
+        *now_us += left < SLICE_US ? left : SLICE_US;
+        if (*now_us < permitted_us && !xf_precopy_may_wait(p, (uint64_t)*now_us)) {
+            return false;
+        }
+    }
+    return g->switch_us == 0 || xf_precopy_holds(p, (uint64_t)*now_us);
+}
+
 static struct result run(struct guest *g, const struct xf_precopy_limits *limits)
 {
     struct result r = { .verdict = XF_VERDICT_GO_ON, .cap_percent = 100, .cap_least = 100 };
@@ -66,11 +86,12 @@ static struct result run(struct guest *g, const struct xf_precopy_limits *limits
     struct xf_precopy p;
     double pages = g->total_pages;
     double now_us = 0, sent = 0, bytes = 0;
-    uint32_t waited = 0;
+    double permitted_us = -1; /* not asked for */
 
     xf_precopy_init(&p, limits);
     while (r.rounds++ < ROUNDS_EVER(g)) {
         double took = send_time(g, pages);
+        double top_us = now_us;
 
         in = (struct xf_precopy_input){ .pages = (int64_t)pages,
                                         .now_us = (uint64_t)now_us,
@@ -89,7 +110,6 @@ static struct result run(struct guest *g, const struct xf_precopy_limits *limits
         now_us += took;
         sent += pages;
         bytes += pages * PAGE_BYTES;
-        pages = dirtied(g, took, r.cap_percent);
         in = (struct xf_precopy_input){ .pages = -1,
                                         .now_us = (uint64_t)now_us,
                                         .pages_sent = (uint64_t)sent,
@@ -97,14 +117,24 @@ static struct result run(struct guest *g, const struct xf_precopy_limits *limits
         xf_precopy_step(&p, &in, &out);
         assert_true(out.verdict == XF_VERDICT_GO_ON || out.verdict == XF_VERDICT_STOP);
         r.predicted_us = out.predicted_pause_us;
-        if (out.verdict == XF_VERDICT_STOP && waited++ >= g->switch_after) {
-            r.pause_us = limits->fixed_us + send_time(g, pages);
-            break;
+        if (out.verdict == XF_VERDICT_STOP) {
+            bool stops;
+
+            permitted_us = permitted_us < 0 ? now_us + g->switch_us : permitted_us;
+            stops = waited_well(g, &p, permitted_us, &now_us);
+            pages = dirtied(g, now_us - top_us, r.cap_percent);
+            if (stops) {
+                r.pause_us = limits->fixed_us + send_time(g, pages);
+                break;
+            }
+        } else {
+            pages = dirtied(g, now_us - top_us, r.cap_percent);
         }
     }
     r.verdict = out.verdict;
     r.reason = out.reason;
     r.time_us = now_us;
+    r.sent = sent;
     return r;
 }
 
@@ -331,15 +361,50 @@ static void cold_stops_at_once(void **state)
 
 static void waiting_for_permission_uses_up_no_patience(void **state)
 {
-    struct guest g = gib(20, 64, 1000);
+    struct guest g = gib(300, 64, 1000);
     struct xf_precopy_limits limits = defaults(g.total_pages);
     struct result r;
 
     (void)state;
-    g.switch_after = 200;
+    g.switch_us = 60e6;
     r = run(&g, &limits);
     assert_int_equal(r.verdict, XF_VERDICT_STOP);
     assert_true(r.pause_us <= limits.target_us);
+    assert_true(r.time_us >= g.switch_us);
+}
+
+/* Ten writes a second: it is not worth a round for half a minute. */
+static void a_calm_guest_is_waited_for_without_rounds(void **state)
+{
+    struct guest g = gib(0.04, 64, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result at_once = run(&g, &limits), r;
+
+    (void)state;
+    g.switch_us = 30e6;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_in_range(r.rounds, at_once.rounds + 1, at_once.rounds + 2);
+    assert_true(r.pause_us <= at_once.pause_us + LATENCY_US);
+    assert_true(r.sent < g.total_pages + 1000);
+}
+
+/* Waiting must not pile up what then takes long to send: here one second makes 0.3 s of sending. */
+static void a_busy_guest_gets_rounds_while_it_is_waited_for(void **state)
+{
+    struct guest g = gib(30, 1024, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.target_us = 100000;
+    g.switch_us = 20e6;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_true(r.pause_us <= limits.target_us);
+    assert_true(r.rounds > 10);
+    /* The first round and permission, then what one wait has made, and less and less. */
+    assert_true(r.time_us < send_time(&g, g.total_pages) + 5e6 + g.switch_us + 2e6);
 }
 
 static void the_target_is_never_above_the_maximum(void **state)
@@ -379,7 +444,7 @@ static struct xf_precopy_limits any_limits(struct guest *g)
         .force = draw(g) < 0.2,
     };
 
-    g->switch_after = draw(g) < 0.2 ? (uint32_t)(draw(g) * 50) : 0;
+    g->switch_us = draw(g) < 0.2 ? draw(g) * 20e6 : 0;
     return limits;
 }
 
@@ -430,6 +495,8 @@ int main(void)
         cmocka_unit_test(a_fixed_cost_above_the_target_does_not_keep_it_from_stopping),
         cmocka_unit_test(cold_stops_at_once),
         cmocka_unit_test(waiting_for_permission_uses_up_no_patience),
+        cmocka_unit_test(a_calm_guest_is_waited_for_without_rounds),
+        cmocka_unit_test(a_busy_guest_gets_rounds_while_it_is_waited_for),
         cmocka_unit_test(the_target_is_never_above_the_maximum),
         cmocka_unit_test(every_guest_ends_and_no_promise_is_broken),
     };

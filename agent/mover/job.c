@@ -338,6 +338,26 @@ static void wait_changed(struct xf_job *job, uint64_t end_us)
     pthread_cond_timedwait(&job->changed, &job->lock, &ts);
 }
 
+bool xf_job_await(struct xf_job *job, const _Atomic bool *flag, uint32_t timeout_ms)
+{
+    uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;
+
+    pthread_mutex_lock(&job->lock);
+    while (!*flag && !job->stopped && xf_mono_us() < end_us) {
+        wait_changed(job, end_us);
+    }
+    pthread_mutex_unlock(&job->lock);
+    return *flag;
+}
+
+void xf_job_announce(struct xf_job *job, _Atomic bool *flag)
+{
+    pthread_mutex_lock(&job->lock);
+    *flag = true;
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->lock);
+}
+
 bool xf_job_may_switch(struct xf_job *job, uint32_t timeout_ms)
 {
     uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;

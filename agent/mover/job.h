@@ -102,6 +102,9 @@ void xf_job_say_failure(struct xf_job *job);
 
 /* Reads what the agent says, without waiting. */
 void xf_job_hear(struct xf_job *job);
+/* Something that one thread waits for and another brings about: is it so, within timeout_ms? */
+bool xf_job_await(struct xf_job *job, const _Atomic bool *flag, uint32_t timeout_ms);
+void xf_job_announce(struct xf_job *job, _Atomic bool *flag);
 /* Waits up to timeout_ms; the answer so far. */
 bool xf_job_may_switch(struct xf_job *job, uint32_t timeout_ms);
 /* Says WANT_END on the first call. 1 granted, 0 not yet, -ECANCELED stopped. */

@@ -14,7 +14,7 @@
 
 #define TARGET_MS        300u
 #define MAX_MS           1000u
-/* While the agent's permission is out: an idle guest's rounds are empty and need not spin. */
+/* While permission to stop is waited for: how often it is asked what the guest has done meanwhile. */
 #define SWITCH_SLICE_MS  50u
 /* The target's hotplug scripts, which libxl gives 40 s, need not be over before the guest stops. */
 #define PREPARED_WAIT_US (30u * 1000000ull)
@@ -174,22 +174,20 @@ void xf_policy_lift_cap(struct xf_policy *policy)
 
 /*
  * The target attaches devices while memory comes. A guest that was ready to stop before they are
- * there would wait for them in its pause; so it runs on, and rounds go on with what it dirties.
+ * there would wait for them in its pause, so it runs on.
  */
-static bool peer_prepared(struct xf_policy *policy)
+static bool peer_prepared(struct xf_policy *policy, uint32_t wait_ms)
 {
-    uint64_t now_us = xf_mono_us();
-
     if (policy->stop_wanted_us == 0) {
-        policy->stop_wanted_us = now_us;
+        policy->stop_wanted_us = xf_mono_us();
     }
-    return policy->peer_prepared || now_us - policy->stop_wanted_us > PREPARED_WAIT_US;
+    return xf_job_await(policy->job, &policy->peer_prepared, wait_ms) ||
+           xf_mono_us() - policy->stop_wanted_us > PREPARED_WAIT_US;
 }
 
 static bool may_switch(struct xf_policy *policy, uint32_t wait_ms)
 {
-    if (!peer_prepared(policy)) {
-        usleep(wait_ms * 1000u);
+    if (!peer_prepared(policy, wait_ms)) {
         return false;
     }
     if (!policy->switch_wanted) {
@@ -206,12 +204,33 @@ static bool may_switch(struct xf_policy *policy, uint32_t wait_ms)
     return false;
 }
 
+static uint64_t since_start_us(const struct xf_policy *policy)
+{
+    return xf_mono_us() - policy->job->start_us;
+}
+
+/* The rule says stop. Rounds that only pass the time would cost bytes and processors. */
+static enum xf_verdict await_permission(struct xf_policy *policy)
+{
+    while (!may_switch(policy, SWITCH_SLICE_MS)) {
+        if (xf_job_stopped(policy->job)) {
+            return XF_VERDICT_ABORT;
+        }
+        if (!xf_precopy_may_wait(&policy->rule, since_start_us(policy))) {
+            return XF_VERDICT_GO_ON;
+        }
+        xf_job_progress(policy->job); /* the save stream stands still for a reason */
+    }
+    return xf_precopy_holds(&policy->rule, since_start_us(policy)) ? XF_VERDICT_STOP
+                                                                   : XF_VERDICT_GO_ON;
+}
+
 static struct xf_precopy_output step(struct xf_policy *policy, int64_t pages_dirty)
 {
     struct xf_encoder_counts counts = xf_encoder_counts(policy->enc);
     struct xf_precopy_input in = {
         .pages = pages_dirty,
-        .now_us = xf_mono_us() - policy->job->start_us,
+        .now_us = since_start_us(policy),
         .pages_sent = counts.pages_sent + counts.pages_same,
         .bytes_wire = counts.bytes_wire,
         .none_us = counts.none_us,
@@ -277,7 +296,7 @@ static enum xf_verdict before_send(struct xf_policy *policy, uint32_t round, int
     }
     note_verdict(policy, &out);
     if (out.verdict == XF_VERDICT_STOP) {
-        may_switch(policy, SWITCH_SLICE_MS);
+        (void)may_switch(policy, 0); /* permission may come while the round is sent */
     }
     return XF_VERDICT_GO_ON;
 }
@@ -291,8 +310,8 @@ static enum xf_verdict after_send(struct xf_policy *policy)
         return XF_VERDICT_ABORT;
     }
     out = step(policy, -1);
-    if (out.verdict == XF_VERDICT_STOP && !may_switch(policy, 0)) {
-        out.verdict = XF_VERDICT_GO_ON;
+    if (out.verdict == XF_VERDICT_STOP) {
+        out.verdict = await_permission(policy);
     }
     if (out.verdict == XF_VERDICT_STOP || policy->round.verdict != XF_VERDICT_SLOW) {
         note_verdict(policy, &out);
@@ -335,7 +354,7 @@ static void policy_suspended(void *arg)
 
 void xf_policy_peer_prepared(struct xf_policy *policy)
 {
-    policy->peer_prepared = true;
+    xf_job_announce(policy->job, &policy->peer_prepared);
 }
 
 static void policy_note(void *arg, const char *text)
