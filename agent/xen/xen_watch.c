@@ -35,6 +35,7 @@
 struct known {
     struct xf_dom_info info;
     bool seen;         /* in the look under way */
+    bool stays;        /* known after it */
     bool config_stale; /* it has changed, or was never read */
     char *config;      /* as told last */
 };
@@ -241,15 +242,23 @@ static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
     }
 }
 
-/* Another domain of the same uuid is there. */
+/* Another domain of the same uuid stays. */
 static bool replaced(const struct eyes *eyes, const struct known *old)
 {
     for (unsigned i = 0; i < eyes->n_known; i++) {
-        if (&eyes->known[i] != old && xf_uuid_eq(&eyes->known[i].info.uuid, &old->info.uuid)) {
+        if (&eyes->known[i] != old && eyes->known[i].stays &&
+            xf_uuid_eq(&eyes->known[i].info.uuid, &old->info.uuid)) {
             return true;
         }
     }
     return false;
+}
+
+/* Its keeper boots it again: the domain has not left this host for a moment (H11). */
+static bool comes_back(const struct eyes *eyes, const struct known *k)
+{
+    return k->info.variant == XF_VARIANT_PLAIN && !replaced(eyes, k) &&
+           xf_xen_kept(eyes->dir, &k->info.uuid);
 }
 
 static void tell_gone(struct eyes *eyes)
@@ -257,12 +266,19 @@ static void tell_gone(struct eyes *eyes)
     unsigned kept = 0;
 
     for (unsigned i = 0; i < eyes->n_known; i++) {
+        eyes->known[i].stays = eyes->known[i].seen;
+    }
+    for (unsigned i = 0; i < eyes->n_known; i++) {
         struct known *k = &eyes->known[i];
 
-        /* Its keeper boots it again: the domain has not left this host for a moment (H11). */
-        if (k->seen || (!replaced(eyes, k) && k->info.variant == XF_VARIANT_PLAIN &&
-                        xf_xen_kept(eyes->dir, &k->info.uuid))) {
-            k->seen = false;
+        k->stays = k->stays || comes_back(eyes, k);
+    }
+    /* Only now that all is decided may the table change. */
+    for (unsigned i = 0; i < eyes->n_known; i++) {
+        struct known *k = &eyes->known[i];
+
+        k->seen = false;
+        if (k->stays) {
             eyes->known[kept++] = *k;
             continue;
         }
