@@ -37,6 +37,7 @@ EXTRA_DIST += \
 	tests/cluster_resolve.py \
 	tests/cluster_stopped.py \
 	tests/lib \
+	tests/packages-install.sh \
 	tests/packages.sh \
 	tests/run tests/run.py \
 	tests/suite_bench.py \

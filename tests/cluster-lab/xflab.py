@@ -106,48 +106,38 @@ def wait_for(what, condition, limit_s, step_s=0.05):
         time.sleep(step_s)
 
 
-class Lab:
-    """One lab. Make it, then up(); or load() one that is up."""
+class AnyLab:
+    """What labs of namespaces and of machines have in common: a name, a folder, hosts n1, n2, and
+    a state that the next command finds."""
 
-    def __init__(self, name=DEFAULT_NAME, base=None, nodes=3, install_root=None,
-                 memory_mib=4096, log_level="info", settings=""):
+    KIND = ""   # in the words of errors: "no KIND of name X is up"
+    SAVED = ()  # attributes that are kept between commands
+
+    def __init__(self, name, base, nodes):
         if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name):
             raise LabError(f"a lab's name is a letter and up to 15 letters or digits, not {name!r}")
         self.name = name
-        self.dir = os.path.join(base or "/var/tmp/xenferry-lab", name)
-        if self.dir.startswith(("/opt/", "/run/", "/dev/", "/var/lib/", "/var/log/", "/etc/")):
-            raise LabError(f"{self.dir}: hosts have a {self.dir.split('/')[1]} of their own")
+        self.dir = os.path.join(base, name)
         self.hosts = [f"n{i + 1}" for i in range(nodes)]
-        self.install_root = install_root
-        self.memory_mib = memory_mib
-        self.log_level = log_level
-        self.settings = settings  # more lines of xenferry.conf
-        self.inits = {}    # host -> [pid outside, start time]
-        self.faults = []   # see switch.py
-        self.domains = {}  # domain -> facts, see guests.py
-        self.serial = 0    # of domains ever made: addresses and MACs are not used twice
-
-    # -- state on disk, for the next command
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
     def save(self):
-        keys = ("name", "hosts", "install_root", "memory_mib", "log_level", "settings", "inits",
-                "faults", "domains", "serial")
-        text = json.dumps({key: getattr(self, key) for key in keys}, indent=1)
         with open(self.path("lab.json.new"), "w", encoding="utf-8") as file:
-            file.write(text)
+            json.dump({key: getattr(self, key) for key in self.SAVED}, file, indent=1)
         os.rename(self.path("lab.json.new"), self.path("lab.json"))
 
     @classmethod
-    def load(cls, name=DEFAULT_NAME, base=None):
-        lab = cls(name, base)
+    def load(cls, name, **options):
+        """A lab that is up, made with the options and then as it was saved."""
+        lab = cls(name, **options)
         try:
             with open(lab.path("lab.json"), encoding="utf-8") as file:
                 state = json.load(file)
         except FileNotFoundError as error:
-            raise LabError(f"no lab of name {name} is up in {os.path.dirname(lab.dir)}") from error
+            raise LabError(f"no {cls.KIND} of name {name} is up in "
+                           f"{os.path.dirname(lab.dir)}") from error
         for key, value in state.items():
             setattr(lab, key, value)
         return lab
@@ -160,14 +150,6 @@ class Lab:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    # -- names
-
-    def netns(self, what):
-        return f"xflab.{self.name}.{what}"
-
-    def address(self, host):
-        return f"10.77.0.{self.node_id(host)}"
-
     def node_id(self, host):
         self.check_host(host)
         return int(host[1:])
@@ -175,6 +157,36 @@ class Lab:
     def check_host(self, host):
         if host not in self.hosts:
             raise LabError(f"no host {host}: there are {', '.join(self.hosts)}")
+
+
+class Lab(AnyLab):
+    """One lab. Make it, then up(); or load() one that is up."""
+
+    KIND = "lab"
+    SAVED = ("name", "hosts", "install_root", "memory_mib", "log_level", "settings", "inits",
+             "faults", "domains", "serial")
+
+    def __init__(self, name=DEFAULT_NAME, base=None, nodes=3, install_root=None,
+                 memory_mib=4096, log_level="info", settings=""):
+        super().__init__(name, base or "/var/tmp/xenferry-lab", nodes)
+        if self.dir.startswith(("/opt/", "/run/", "/dev/", "/var/lib/", "/var/log/", "/etc/")):
+            raise LabError(f"{self.dir}: hosts have a {self.dir.split('/')[1]} of their own")
+        self.install_root = install_root
+        self.memory_mib = memory_mib
+        self.log_level = log_level
+        self.settings = settings  # more lines of xenferry.conf
+        self.inits = {}    # host -> [pid outside, start time]
+        self.faults = []   # see switch.py
+        self.domains = {}  # domain -> facts, see guests.py
+        self.serial = 0    # of domains ever made: addresses and MACs are not used twice
+
+    # -- names
+
+    def netns(self, what):
+        return f"xflab.{self.name}.{what}"
+
+    def address(self, host):
+        return f"10.77.0.{self.node_id(host)}"
 
     def host_dir(self, host):
         return self.path("hosts", host)

@@ -85,8 +85,8 @@ def kept(suite, lab, name, what, exit_code, reason, *options):
     suite.check(f"{what}: exit {exit_code}, reason {reason}",
                 (code, one.reason()) == (exit_code, reason), (code, one.reason(), one.err))
     suite.check(f"{what}: no echo, page or record is lost", not seen.findings(), seen.findings())
-    suite.check(f"{what}: it stays on {source} alone, running",
-                set(xen_guests.holders(lab, name)) == {source}, xen_guests.holders(lab, name))
+    suite.guard(f"{what}: it stays on {source}, alone", wait_for, "the end of other copies",
+                lambda: set(xen_guests.holders(lab, name)) == {source}, 60, 1)
     suite.guard(f"{what}: nothing is left elsewhere", wait_for, "clean hosts",
                 lambda: not leftovers(lab, name), 60, 1)
     return seen, one.report()

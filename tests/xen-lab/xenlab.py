@@ -11,7 +11,6 @@ qemu.py (a host as a machine), agents.py (xenferry on the hosts), xen_guests.py 
 """
 import concurrent.futures
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -33,7 +32,7 @@ import image  # noqa: E402
 import procs  # noqa: E402
 import qemu  # noqa: E402
 import switch  # noqa: E402
-from xflab import LabError, Result, run, wait_for  # noqa: E402
+from xflab import AnyLab, LabError, Result, run, wait_for  # noqa: E402
 
 DEFAULT_NAME = "xen"
 BOOT_LIMIT_S = 300.0
@@ -42,23 +41,21 @@ LUN_MIB = 64
 # Of xenferry.conf: everything in dom0 takes 30 to 50 times as long as on a machine.
 SETTINGS = {"hypervisor": "xen", "downtime-max-ms": "60000", "progress-timeout-ms": "60000",
             "answer-timeout-ms": "30000"}
-SAVED = ("name", "hosts", "xen_kind", "memory_mib", "dom0_mib", "n_luns", "faults", "domains",
-         "serial", "hotplug", "images", "xen", "settings")  # between commands
 KEPT = ("domains", "serial", "hotplug", "images")  # in a snapshot
 
 
-class XenLab:
+class XenLab(AnyLab):
     """One lab. Make it, then up(); or load() one that is up."""
+
+    KIND = "Xen lab"
+    SAVED = ("name", "hosts", "xen_kind", "memory_mib", "dom0_mib", "n_luns", "faults", "domains",
+             "serial", "hotplug", "images", "xen", "settings")
 
     def __init__(self, name=DEFAULT_NAME, nodes=2, xen="stock", memory_mib=1536, dom0_mib=768,
                  luns=4, settings=None, say=lambda text: None):
-        if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name):
-            raise LabError(f"a lab's name is a letter and up to 15 letters or digits, not {name!r}")
+        super().__init__(name, os.path.join(tempfile.gettempdir(), "xenferry-xen-lab"), nodes)
         if xen not in ("stock", "shadow"):
             raise LabError(f"hypervisors are stock and shadow, not {xen}")
-        self.name = name
-        self.dir = os.path.join(tempfile.gettempdir(), "xenferry-xen-lab", name)
-        self.hosts = [f"n{i + 1}" for i in range(nodes)]
         self.xen_kind = xen
         self.memory_mib = memory_mib
         self.dom0_mib = dom0_mib
@@ -72,51 +69,13 @@ class XenLab:
         self.serial = 0         # of domains ever made: addresses and MACs are not used twice
         self.hotplug = "stock"  # or minimal: the scripts of domains made from now on
 
-    # -- state on disk, for the next command
-
-    def path(self, *parts):
-        return os.path.join(self.dir, *parts)
-
-    def save(self):
-        with open(self.path("lab.json.new"), "w", encoding="utf-8") as file:
-            json.dump({key: getattr(self, key) for key in SAVED}, file, indent=1)
-        os.rename(self.path("lab.json.new"), self.path("lab.json"))
-
-    @classmethod
-    def load(cls, name=DEFAULT_NAME, say=lambda text: None):
-        lab = cls(name, say=say)
-        try:
-            with open(lab.path("lab.json"), encoding="utf-8") as file:
-                state = json.load(file)
-        except FileNotFoundError as error:
-            raise LabError(f"no Xen lab of name {name} is up") from error
-        for key, value in state.items():
-            setattr(lab, key, value)
-        return lab
-
-    @contextlib.contextmanager
-    def lock(self):
-        """One command at a time on a lab of this name."""
-        os.makedirs(os.path.dirname(self.dir), exist_ok=True)
-        with open(self.dir + ".lock", "w", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
     # -- names
 
     def netns(self, what):
         return f"xenlab.{self.name}.{what}"
 
-    def node_id(self, host):
-        self.check_host(host)
-        return int(host[1:])
-
     def address(self, host):
         return f"10.78.0.{self.node_id(host)}"
-
-    def check_host(self, host):
-        if host not in self.hosts:
-            raise LabError(f"no host {host}: there are {', '.join(self.hosts)}")
 
     def machine(self, host):
         return qemu.Machine(self, host)
