@@ -18,6 +18,7 @@ common_libxfcommon_a_SOURCES = \
 	common/invariant.c common/invariant.h \
 	common/journal.c common/journal.h \
 	common/link.c common/link.h \
+	common/pack.c common/pack.h \
 	common/page.c common/page.h \
 	common/precopy.c common/precopy.h \
 	common/reason.c common/reason.h \

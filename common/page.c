@@ -140,7 +140,7 @@ void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint
     size_t content = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        content += xf_page_content_size(entry[i].kind);
+        content += xf_page_content_size(&entry[i]);
     }
     xf_data_put_frame(p, XF_DATA_PAGES, (uint32_t)(8u + 8u * n + content));
     xf_put_u32(p, n);
@@ -150,7 +150,13 @@ void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint
     }
 }
 
-static int get_entry(uint64_t word, uint64_t pages, struct xf_page_entry *ret_entry)
+static bool known_page(uint8_t kind, uint16_t version)
+{
+    return kind <= XF_PAGE_RAW || (kind == XF_PAGE_LZ4 && version >= XF_DATA_LZ4);
+}
+
+static int get_entry(uint64_t word, uint16_t version, uint64_t pages,
+                     struct xf_page_entry *ret_entry)
 {
     struct xf_page_entry entry = {
         .pfn = xf_stream_pfn(word),
@@ -158,7 +164,7 @@ static int get_entry(uint64_t word, uint64_t pages, struct xf_page_entry *ret_en
         .kind = (uint8_t)(word >> KIND_SHIFT & KIND_MASK),
     };
 
-    if (entry.pfn >= pages || entry.kind > XF_PAGE_RAW ||
+    if (entry.pfn >= pages || !known_page(entry.kind, version) ||
         (entry.kind == XF_PAGE_NONE) == xf_stream_has_content(word)) {
         return -EBADMSG;
     }
@@ -166,30 +172,50 @@ static int get_entry(uint64_t word, uint64_t pages, struct xf_page_entry *ret_en
     return 0;
 }
 
-int xf_page_get_chunk(const uint8_t *body, size_t size, uint64_t pages,
+/* Steps over a page's content, of which a compressed one brings its size. */
+static int get_content(struct xf_get *g, struct xf_page_entry *entry)
+{
+    if (entry->kind == XF_PAGE_LZ4) {
+        entry->size = xf_get_u16(g);
+        if (entry->size == 0 || entry->size > XF_PAGE_LZ4_MAX) {
+            return -EBADMSG;
+        }
+        (void)xf_get_view(g, entry->size);
+    } else {
+        (void)xf_get_view(g, xf_page_content_size(entry));
+    }
+    return g->failed ? -EBADMSG : 0;
+}
+
+int xf_page_get_chunk(const uint8_t *body, size_t size, uint16_t version, uint64_t pages,
                       struct xf_page_entry *ret_entry, uint32_t *ret_n, const uint8_t **ret_content)
 {
     struct xf_get g = { .buf = body, .size = size };
     uint32_t n = xf_get_u32(&g);
     uint32_t zero = xf_get_u32(&g);
-    size_t content = 0;
+    size_t content;
 
     if (g.failed || zero || n == 0 || n > XF_PAGE_CHUNK_MAX) {
         return -EBADMSG;
     }
     for (uint32_t i = 0; i < n; i++) {
-        int rc = get_entry(xf_get_u64(&g), pages, &ret_entry[i]);
+        int rc = get_entry(xf_get_u64(&g), version, pages, &ret_entry[i]);
 
         if (g.failed || rc < 0) {
             return -EBADMSG;
         }
-        content += xf_page_content_size(ret_entry[i].kind);
     }
-    if (content != size - g.pos) {
+    content = g.pos;
+    for (uint32_t i = 0; i < n; i++) {
+        if (get_content(&g, &ret_entry[i]) < 0) {
+            return -EBADMSG;
+        }
+    }
+    if (g.pos != size) {
         return -EBADMSG;
     }
     *ret_n = n;
-    *ret_content = body + g.pos;
+    *ret_content = body + content;
     return 0;
 }
 

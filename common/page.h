@@ -16,7 +16,8 @@
 
 #define XF_DATA_MAGIC     0x31444658u /* "XFD1" */
 #define XF_DATA_MIN       1u          /* versions of this format that we speak */
-#define XF_DATA_MAX       1u
+#define XF_DATA_MAX       2u
+#define XF_DATA_LZ4       2u /* the first with compressed pages */
 
 /* A chunk of this many raw pages with its entries and header just fits 16 full TLS records. */
 #define XF_PAGE_CHUNK_MAX 63u
@@ -29,6 +30,8 @@
 #define XF_DATA_SIZE_MAX  (512u << 10) /* body of one frame */
 #define XF_DATA_TEXT_MAX  200u
 #define XF_DIGEST_SIZE    16u
+/* Bytes of a compressed page: with their size before them they are fewer than a raw one's. */
+#define XF_PAGE_LZ4_MAX   (XF_PAGE_SIZE - 3u)
 
 /* X(symbol, number). S: source, D: destination. */
 #define XF_DATA_FRAMES(X)                                                                          \
@@ -55,7 +58,7 @@ struct xf_data_frame {
     uint32_t size; /* of the body, <= XF_DATA_SIZE_MAX */
 };
 
-/* What stands for a page. Numbers are the wire's; a version 1 peer sends those below DELTA only. */
+/* What stands for a page. Numbers are the wire's; a version 1 peer knows those below DELTA only. */
 enum xf_page_kind {
     XF_PAGE_NONE = 0,  /* its type has no content (broken, unallocated) */
     XF_PAGE_ZERO = 1,  /* all bytes zero */
@@ -63,14 +66,15 @@ enum xf_page_kind {
     XF_PAGE_RAW = 3,   /* 4096 bytes follow */
     XF_PAGE_DELTA = 4, /* kept for: difference to what was sent before */
     XF_PAGE_DUP = 5,   /* kept for: equals another pfn */
-    XF_PAGE_LZ4 = 6,   /* kept for: compressed */
+    XF_PAGE_LZ4 = 6,   /* a size (u16) and so many bytes follow: one LZ4 block */
     XF_PAGE_ZSTD = 7,  /* kept for: compressed */
 };
 
 struct xf_page_entry {
     uint64_t pfn;
-    uint8_t type; /* libxc's, 0..15 */
-    uint8_t kind; /* enum xf_page_kind */
+    uint8_t type;  /* libxc's, 0..15 */
+    uint8_t kind;  /* enum xf_page_kind */
+    uint16_t size; /* of LZ4: bytes of the block */
 };
 
 /* Pages that follow each other and have no content, all of one type. */
@@ -120,11 +124,11 @@ bool xf_data_version(uint16_t min, uint16_t max, uint16_t *ret_version);
 #define XF_PAGE_HEAD_SIZE(n) (XF_DATA_HEAD_SIZE + 8u + 8u * (n))
 void xf_page_put_chunk(struct xf_put *p, const struct xf_page_entry *entry, uint32_t n);
 /*
- * Reads count and entries of a PAGES body and checks all: every pfn < pages, kinds that this
- * version knows, NONE just for types without content, and that the content has the size the entries
+ * Reads count and entries of a PAGES body and checks all: every pfn < pages, kinds that the version
+ * in use knows, NONE just for types without content, and that the content has the size the entries
  * ask for. ret_entry has room for XF_PAGE_CHUNK_MAX. 0 or -EBADMSG.
  */
-int xf_page_get_chunk(const uint8_t *body, size_t size, uint64_t pages,
+int xf_page_get_chunk(const uint8_t *body, size_t size, uint16_t version, uint64_t pages,
                       struct xf_page_entry *ret_entry, uint32_t *ret_n,
                       const uint8_t **ret_content);
 
@@ -143,10 +147,13 @@ int xf_page_get_holes(const uint8_t *body, size_t size, uint64_t pages, struct x
 uint32_t xf_page_runs(const uint64_t *entry, uint32_t n, struct xf_page_run *ret_run);
 uint32_t xf_page_run_entries(const struct xf_page_run *run, uint32_t n, uint64_t *ret_entry);
 
-/* Content bytes that follow for an entry of that kind. */
-static inline size_t xf_page_content_size(uint8_t kind)
+#define XF_PAGE_LZ4_HEAD 2u
+/* Content bytes that follow for an entry. */
+static inline size_t xf_page_content_size(const struct xf_page_entry *entry)
 {
-    return kind == XF_PAGE_RAW ? XF_PAGE_SIZE : 0;
+    return entry->kind == XF_PAGE_RAW   ? XF_PAGE_SIZE
+           : entry->kind == XF_PAGE_LZ4 ? XF_PAGE_LZ4_HEAD + entry->size
+                                        : 0;
 }
 
 /* As the save stream writes it. */

@@ -8,19 +8,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void try_chunk(const uint8_t *body, size_t size)
+static void try_chunk(const uint8_t *body, size_t size, uint16_t version)
 {
     static uint8_t buf[XF_PAGE_HEAD_SIZE(XF_PAGE_CHUNK_MAX)];
     struct xf_page_entry entry[XF_PAGE_CHUNK_MAX];
     struct xf_put p = { .buf = buf, .size = sizeof(buf) };
     const uint8_t *content;
+    size_t sum = 0;
     uint32_t n;
 
-    if (xf_page_get_chunk(body, size, 1u << 20, entry, &n, &content) == 0) {
+    if (xf_page_get_chunk(body, size, version, 1u << 20, entry, &n, &content) == 0) {
         xf_page_put_chunk(&p, entry, n);
         assert(!p.failed && p.len == XF_PAGE_HEAD_SIZE(n));
         assert(memcmp(buf + XF_DATA_HEAD_SIZE, body, p.len - XF_DATA_HEAD_SIZE) == 0);
-        assert(content + (size - 8u - 8u * n) == body + size);
+        for (uint32_t i = 0; i < n; i++) {
+            sum += xf_page_content_size(&entry[i]);
+            assert(version >= XF_DATA_LZ4 || entry[i].kind != XF_PAGE_LZ4);
+        }
+        assert(content + sum == body + size);
     }
 }
 
@@ -60,7 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     size -= XF_DATA_HEAD_SIZE;
     if (frame.kind == XF_DATA_PAGES) {
-        try_chunk(body, size);
+        for (uint16_t version = XF_DATA_MIN; version <= XF_DATA_MAX; version++) {
+            try_chunk(body, size, version);
+        }
     } else if (frame.kind == XF_DATA_HOLES) {
         try_holes(body, size);
     } else if (frame.kind == XF_DATA_HELLO && xf_data_get_hello(body, size, &hello) == 0) {

@@ -134,6 +134,8 @@ tests_fuzz_xen_config_SOURCES = tests/fuzz_xen_config.c agent/hyper_xen_config.c
 FUZZ_TARGETS += tests/fuzz_stream
 
 # The data path. moverpair tells stories to two mover_fake; tests/bench measures.
+UNIT_TESTS += tests/unit_pack
+tests_unit_pack_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_page
 tests_unit_page_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_precopy

@@ -168,6 +168,84 @@ static void holes_beyond_the_domain_are_refused(void)
     STAGE_CHECK(!moverstage_exists(stage->dir_d, "built"));
 }
 
+/* Takes the greeting for one who knows this version alone. */
+static bool greet_as(struct peer *p, uint16_t version)
+{
+    struct xf_data_hello hello = { .version_min = version,
+                                   .version_max = version,
+                                   .pages = STAGE_PAGES };
+    uint8_t buf[XF_DATA_HEAD_SIZE + 16];
+    struct xf_put put = { .buf = buf, .size = sizeof(buf) };
+
+    if (xf_channel_recv(p->ch, buf, sizeof(buf)) != 0 || buf[0] != XF_DATA_HELLO) {
+        return false;
+    }
+    xf_data_put_hello(&put, &hello);
+    return say(p, XF_DATA_HELLO, buf, put.len);
+}
+
+/* Reads until that many pages with content have come; how many of them were compressed, or -1. */
+static int count_packed(struct peer *p, uint16_t version, int pages)
+{
+    static uint8_t body[XF_DATA_SIZE_MAX];
+    struct xf_page_entry entry[XF_PAGE_CHUNK_MAX];
+    struct xf_data_frame frame;
+    const uint8_t *content;
+    int packed = 0;
+    uint32_t n;
+
+    while (pages > 0) {
+        uint8_t head[XF_DATA_HEAD_SIZE];
+
+        if (xf_channel_recv(p->ch, head, sizeof(head)) != 0 ||
+            xf_data_get_frame(head, &frame) != 0 || xf_channel_recv(p->ch, body, frame.size) != 0) {
+            return -1;
+        }
+        if (frame.kind != XF_DATA_PAGES) {
+            continue;
+        }
+        if (xf_page_get_chunk(body, frame.size, version, STAGE_PAGES, entry, &n, &content) != 0) {
+            return -1;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            pages -= xf_page_content_size(&entry[i]) > 0;
+            packed += entry[i].kind == XF_PAGE_LZ4;
+        }
+    }
+    return packed;
+}
+
+static int packed_for(uint16_t version)
+{
+    struct peer p = { .ch = NULL };
+    int packed = -1;
+
+    listen_peer(&p);
+    moverstage_start_source();
+    if (accept_peer(&p)) {
+        STAGE_CHECK(greet_as(&p, version));
+        packed = count_packed(&p, version, 400);
+        STAGE_CHECK(say(&p, XF_DATA_BUILT, "", 0)); /* nonsense, which ends it */
+        STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_STREAM));
+        STAGE_CHECK(moverlib_end(&stage->s, 3000));
+        close_peer(&p);
+    }
+    return packed;
+}
+
+static void an_older_target_gets_no_compressed_pages(void)
+{
+    STAGE_CHECK(packed_for(XF_DATA_LZ4 - 1) == 0);
+}
+
+static void a_target_gets_pages_compressed_that_shrink(void)
+{
+    int packed = packed_for(XF_DATA_MAX);
+
+    /* One in twelve of those that are not empty. */
+    STAGE_CHECK(packed >= 20 && packed <= 50);
+}
+
 /* ---- a channel that is stopped in the middle ---- */
 
 #define PIECE_SIZE (200u << 10)
@@ -398,6 +476,8 @@ static const struct {
     { "built_is_malformed_before_the_end_was_sent", built_is_malformed_before_the_end_was_sent },
     { "more_pages_than_the_domain_has_are_refused", more_pages_than_the_domain_has_are_refused },
     { "holes_beyond_the_domain_are_refused", holes_beyond_the_domain_are_refused },
+    { "an_older_target_gets_no_compressed_pages", an_older_target_gets_no_compressed_pages },
+    { "a_target_gets_pages_compressed_that_shrink", a_target_gets_pages_compressed_that_shrink },
     { "a_stopped_channel_goes_on_where_it_was", a_stopped_channel_goes_on_where_it_was },
     { "a_side_without_fast_aes_decides_the_cipher", a_side_without_fast_aes_decides_the_cipher },
     { "a_rate_limit_sends_no_crumbs", a_rate_limit_sends_no_crumbs },

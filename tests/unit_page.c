@@ -14,6 +14,7 @@ static uint8_t buf[XF_DATA_HEAD_SIZE + XF_DATA_SIZE_MAX];
 static struct xf_page_entry got[XF_PAGE_CHUNK_MAX];
 static uint32_t n_got;
 static const uint8_t *content;
+static uint16_t version = XF_DATA_MAX;
 
 static const struct xf_page_entry mixed[] = {
     { .pfn = 0, .type = 0, .kind = XF_PAGE_ZERO },
@@ -41,7 +42,7 @@ static void put_chunk(const struct xf_page_entry *entry, uint32_t n)
 
 static int get_chunk(size_t size)
 {
-    return xf_page_get_chunk(body(), size, PAGES, got, &n_got, &content);
+    return xf_page_get_chunk(body(), size, version, PAGES, got, &n_got, &content);
 }
 
 static void a_chunk_comes_back_as_it_went(void **state)
@@ -108,9 +109,47 @@ static void kinds_of_later_versions_are_refused(void **state)
 {
     (void)state;
     for (unsigned kind = XF_PAGE_DELTA; kind <= 0xff; kind++) {
+        version = kind == XF_PAGE_LZ4 ? XF_DATA_LZ4 - 1 : XF_DATA_MAX;
         refused_entry((struct xf_page_entry){ .pfn = 1, .kind = (uint8_t)kind }, BODY(1, 0));
         assert_int_equal(get_chunk(BODY(1, 1)), -EBADMSG);
     }
+    version = XF_DATA_MAX;
+}
+
+/* A chunk of a compressed page of that size, and a raw one behind it; the size of its body. */
+static size_t put_packed(uint16_t size)
+{
+    struct xf_page_entry entry[] = { { .pfn = 1, .kind = XF_PAGE_LZ4, .size = size },
+                                     { .pfn = 2, .kind = XF_PAGE_RAW } };
+    struct xf_put p = { .buf = body() + BODY(2, 0), .size = 2 };
+
+    put_chunk(entry, 2);
+    xf_put_u16(&p, size);
+    return BODY(2, 1) + 2 + size;
+}
+
+static void a_compressed_page_brings_its_size(void **state)
+{
+    const uint16_t sizes[] = { 1, 77, XF_PAGE_LZ4_MAX };
+    struct xf_data_frame frame;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        size_t size = put_packed(sizes[i]);
+
+        assert_int_equal(xf_data_get_frame(buf, &frame), 0);
+        assert_int_equal(frame.size, size);
+        assert_int_equal(get_chunk(size), 0);
+        assert_int_equal(got[0].size, sizes[i]);
+        assert_int_equal(xf_page_content_size(&got[0]), sizes[i] + 2);
+        assert_ptr_equal(content, body() + BODY(2, 0));
+        for (size_t less = 0; less < size; less++) {
+            assert_int_equal(get_chunk(less), -EBADMSG);
+        }
+        assert_int_equal(get_chunk(size + 1), -EBADMSG);
+    }
+    assert_int_equal(get_chunk(put_packed(0)), -EBADMSG);
+    assert_int_equal(get_chunk(put_packed(XF_PAGE_LZ4_MAX + 1)), -EBADMSG);
 }
 
 static void type_and_kind_must_agree_about_content(void **state)
@@ -277,7 +316,7 @@ static void greetings_name_versions_and_bounds(void **state)
     struct xf_data_hello hello = { .version_min = 1, .version_max = 3, .pages = 77 };
     struct xf_data_hello back;
     struct xf_put p = { .buf = buf, .size = sizeof(buf) };
-    uint16_t version;
+    uint16_t chosen;
 
     (void)state;
     xf_data_put_hello(&p, &hello);
@@ -296,9 +335,11 @@ static void greetings_name_versions_and_bounds(void **state)
     p.len = 0;
     xf_data_put_hello(&p, &hello);
     assert_int_equal(xf_data_get_hello(buf, p.len, &back), -EBADMSG);
-    assert_true(xf_data_version(1, 9, &version));
-    assert_int_equal(version, XF_DATA_MAX);
-    assert_false(xf_data_version(XF_DATA_MAX + 1, XF_DATA_MAX + 2, &version));
+    assert_true(xf_data_version(1, 9, &chosen));
+    assert_int_equal(chosen, XF_DATA_MAX);
+    assert_true(xf_data_version(1, 1, &chosen));
+    assert_int_equal(chosen, 1);
+    assert_false(xf_data_version(XF_DATA_MAX + 1, XF_DATA_MAX + 2, &chosen));
 }
 
 static void the_end_brings_digest_totals_and_tail(void **state)
@@ -365,6 +406,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(a_page_beyond_the_guest_is_refused),
         cmocka_unit_test(kinds_of_later_versions_are_refused),
+        cmocka_unit_test(a_compressed_page_brings_its_size),
         cmocka_unit_test(type_and_kind_must_agree_about_content),
         cmocka_unit_test(impossible_counts_are_refused),
         cmocka_unit_test(holes_come_back_as_they_went),

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <lz4.h>
 #include <stdlib.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 /* A record's head of its own for each body, lent with its pages. */
 #define HEAD_SIZE     XF_PAGE_SIZE
 #define BODY_SIZE     XF_DATA_SIZE_MAX
+/* Pages of a body that came compressed. */
+#define PLAIN_SIZE    ((size_t)XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE)
+#define SLOT_SIZE     (HEAD_SIZE + BODY_SIZE + PLAIN_SIZE)
 /*
  * Full chunks take 252 KiB each, so with a pipe of 1 MiB the oldest of six is always taken. Fewer
  * pages than this are copied instead: they would hold a body that the pipe may keep for long.
@@ -36,14 +40,16 @@ struct xf_decoder {
     struct xf_job *job;
     struct xf_channel *ch;
     struct xf_feed feed;
+    uint16_t version;
     uint64_t pages;
     struct xf_hash_table *known; /* what was written */
     struct xf_digest *digest;
-    uint8_t *bodies;              /* N_BODIES of HEAD_SIZE + BODY_SIZE */
+    uint8_t *bodies;              /* N_BODIES of SLOT_SIZE */
     uint64_t lent_upto[N_BODIES]; /* may be used again once the feed is taken up to here */
     unsigned at;                  /* the one in use */
     uint8_t *head;
     uint8_t *body;
+    uint8_t *plain; /* where the next compressed page is unpacked */
     uint64_t n_pages;
     uint64_t n_none; /* of these: page numbers without content */
     uint64_t bytes_wire;
@@ -55,12 +61,13 @@ static const uint8_t zero_page[XF_PAGE_SIZE] __attribute__((aligned(4096)));
 static void use_body(struct xf_decoder *dec, unsigned at)
 {
     dec->at = at;
-    dec->head = dec->bodies + at * (size_t)(HEAD_SIZE + BODY_SIZE);
+    dec->head = dec->bodies + at * SLOT_SIZE;
     dec->body = dec->head + HEAD_SIZE;
+    dec->plain = dec->body + BODY_SIZE;
 }
 
 struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
-                                  uint64_t pages, int wake_fd)
+                                  uint16_t version, uint64_t pages, int wake_fd)
 {
     struct xf_decoder *dec = calloc(1, sizeof(*dec));
 
@@ -71,15 +78,16 @@ struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel
     dec->ch = channel;
     dec->feed = (struct xf_feed){ .job = job, .fd = pipe_fd };
     dec->wake_fd = wake_fd;
+    dec->version = version;
     dec->pages = pages;
     dec->known = xf_hash_table_new(pages);
     dec->digest = xf_digest_new();
-    dec->bodies = aligned_alloc(XF_PAGE_SIZE, N_BODIES * (size_t)(HEAD_SIZE + BODY_SIZE));
+    dec->bodies = aligned_alloc(XF_PAGE_SIZE, N_BODIES * SLOT_SIZE);
     if (!dec->known || !dec->digest || !dec->bodies) {
         xf_decoder_free(dec);
         return NULL;
     }
-    memset(dec->bodies, 0, N_BODIES * (size_t)(HEAD_SIZE + BODY_SIZE));
+    memset(dec->bodies, 0, N_BODIES * SLOT_SIZE);
     use_body(dec, 0);
     return dec;
 }
@@ -134,6 +142,21 @@ static void add_page(struct iovec *iov, int *n, const uint8_t *page)
     }
 }
 
+static int unpack(struct xf_decoder *dec, const struct xf_page_entry *entry,
+                  const uint8_t **content, const uint8_t **ret_page)
+{
+    const char *block = (const char *)*content + XF_PAGE_LZ4_HEAD;
+
+    if (LZ4_decompress_safe(block, (char *)dec->plain, entry->size, XF_PAGE_SIZE) !=
+        (int)XF_PAGE_SIZE) {
+        return malformed(dec, "a compressed page is no page");
+    }
+    *ret_page = dec->plain;
+    dec->plain += XF_PAGE_SIZE;
+    *content += xf_page_content_size(entry);
+    return 0;
+}
+
 /* What the page holds according to what was decoded, not to what the peer says. */
 static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry,
                        const uint8_t **content, const uint8_t **ret_page,
@@ -159,9 +182,14 @@ static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry
         *ret_hash = xf_page_hash(*content);
         *content += XF_PAGE_SIZE;
         break;
+    case XF_PAGE_LZ4:
+        if (unpack(dec, entry, content, ret_page) < 0) {
+            return -ECANCELED;
+        }
+        *ret_hash = xf_page_hash(*ret_page);
+        break;
     case XF_PAGE_DELTA:
     case XF_PAGE_DUP:
-    case XF_PAGE_LZ4:
     case XF_PAGE_ZSTD:
         return malformed(dec, "a page in a form of a later version");
     }
@@ -199,9 +227,11 @@ static int decode_chunk(struct xf_decoder *dec, size_t size)
     uint32_t n_content = 0;
     int n_iov = 1;
 
-    if (xf_page_get_chunk(dec->body, size, dec->pages, entry, &n_entries, &content) < 0) {
+    if (xf_page_get_chunk(dec->body, size, dec->version, dec->pages, entry, &n_entries, &content) <
+        0) {
         return malformed(dec, "a chunk of pages is malformed");
     }
+    use_body(dec, dec->at);
     for (uint32_t i = 0; i < n_entries; i++) {
         const uint8_t *page;
 

@@ -12,7 +12,7 @@ struct xf_decoder;
 
 /* pipe_fd: the writing end, not blocking; closed when the stream has ended. NULL: no memory. */
 struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
-                                  uint64_t pages, int wake_fd);
+                                  uint16_t version, uint64_t pages, int wake_fd);
 /* A MARK has come since the last call, and with it all before it. Its coming writes to wake_fd. */
 bool xf_decoder_take_mark(struct xf_decoder *dec);
 void xf_decoder_free(struct xf_decoder *dec);

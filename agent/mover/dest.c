@@ -196,7 +196,7 @@ static int greet(struct dest *d)
                     (unsigned long long)hello.pages, (unsigned long long)d->pages);
         return -EINVAL;
     }
-    d->dec = xf_decoder_new(d->job, d->ch, d->pipe_wr, hello.pages, d->wake_fd);
+    d->dec = xf_decoder_new(d->job, d->ch, d->pipe_wr, version, hello.pages, d->wake_fd);
     if (!d->dec) {
         xf_job_fail(d->job, XF_REASON_NO_MEMORY, "no memory for the mover's tables");
         return -ENOMEM;

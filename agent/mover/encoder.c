@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <lz4.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "hash.h"
 #include "mono.h"
+#include "pack.h"
 #include "stream.h"
 
 /* Bodies of other records pass in pieces of this size. */
@@ -25,8 +27,11 @@
 #define TAIL_MAX  64u
 /* So many pages in a row without content go by themselves; fewer need not cut a chunk in two. */
 #define HOLES_MIN (XF_PAGE_CHUNK_MAX + 1u)
+/* A page that saves less is not worth unpacking. */
+#define LZ4_WORTH (XF_PAGE_SIZE / 8u * 7u)
 
 static_assert(XF_PAGE_HEAD_SIZE(XF_PAGE_CHUNK_MAX) <= HEAD_ROOM, "entries of a full chunk fit");
+static_assert(LZ4_WORTH <= XF_PAGE_LZ4_MAX, "what is worth it may be sent");
 static_assert(XF_STREAM_PAGES_HEAD_MAX <= PIECE_MAX, "any header fits");
 static_assert(XF_HOLES_MAX * XF_HOLES_RUN_SIZE <= PIECE_MAX, "so do all holes of a record");
 static_assert(HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE <= XF_CHANNEL_SEND_MAX,
@@ -36,7 +41,9 @@ struct xf_encoder {
     struct xf_job *job;
     struct xf_channel *ch;
     int fd;
+    uint16_t version;
     uint64_t pages;
+    struct xf_pack pack;
     struct xf_hash_table *known; /* what the peer has */
     struct xf_digest *digest;
     struct xf_stream stream;
@@ -60,7 +67,7 @@ struct xf_encoder {
 };
 
 struct xf_encoder *xf_encoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
-                                  uint64_t pages)
+                                  uint16_t version, uint64_t pages)
 {
     struct xf_encoder *enc = calloc(1, sizeof(*enc));
 
@@ -70,6 +77,7 @@ struct xf_encoder *xf_encoder_new(struct xf_job *job, struct xf_channel *channel
     enc->job = job;
     enc->ch = channel;
     enc->fd = pipe_fd;
+    enc->version = version;
     enc->pages = pages;
     enc->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enc->known = xf_hash_table_new(pages);
@@ -303,39 +311,77 @@ static uint8_t choose(struct xf_encoder *enc, const struct xf_page_entry *entry,
     return !page ? XF_PAGE_NONE : xf_page_is_zero(page) ? XF_PAGE_ZERO : XF_PAGE_RAW;
 }
 
-static void encode_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n,
-                         struct xf_page_entry *entry, size_t *ret_content)
+/* What goes for each page. */
+static void choose_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n,
+                         struct xf_page_entry *entry)
 {
     struct xf_page_hash hash[XF_PAGE_CHUNK_MAX];
-    uint8_t *pages = enc->chunk + HEAD_ROOM;
-    uint8_t *from = pages;
-    uint8_t *to = pages;
+    const uint8_t *at = enc->chunk + HEAD_ROOM;
     uint64_t n_zero = 0, n_same = 0, n_none = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        const uint8_t *page;
+        const uint8_t *page = xf_stream_has_content(word[i]) ? at : NULL;
 
         entry[i] = (struct xf_page_entry){ .pfn = xf_stream_pfn(word[i]),
                                            .type = (uint8_t)xf_stream_page_type(word[i]) };
-        page = xf_stream_has_content(word[i]) ? from : NULL;
         entry[i].kind = choose(enc, &entry[i], page, &hash[i]);
-        if (entry[i].kind == XF_PAGE_RAW) {
-            if (to != from) {
-                memcpy(to, from, XF_PAGE_SIZE);
-            }
-            to += XF_PAGE_SIZE;
-        }
         n_zero += entry[i].kind == XF_PAGE_ZERO;
         n_same += entry[i].kind == XF_PAGE_SAME;
         n_none += entry[i].kind == XF_PAGE_NONE;
-        from += page ? XF_PAGE_SIZE : 0;
+        at += page ? XF_PAGE_SIZE : 0;
     }
     xf_digest_pages(enc->digest, entry, hash, n);
     add(&enc->n_sent, n - n_same - n_none);
     add(&enc->n_zero, n_zero);
     add(&enc->n_same, n_same);
     add(&enc->n_none, n_none);
-    *ret_content = (size_t)(to - pages);
+}
+
+/* Puts what goes of a page where the content goes on, which may be where the page itself is. */
+static size_t put_page(struct xf_page_entry *entry, uint8_t *to, const uint8_t *page, bool pack)
+{
+    char block[LZ4_WORTH];
+    struct xf_put p = { .buf = to, .size = XF_PAGE_SIZE };
+    int size = pack ? LZ4_compress_default((const char *)page, block, XF_PAGE_SIZE, LZ4_WORTH) : 0;
+
+    if (size <= 0) {
+        if (to != page) {
+            memmove(to, page, XF_PAGE_SIZE);
+        }
+        return XF_PAGE_SIZE;
+    }
+    entry->kind = XF_PAGE_LZ4;
+    entry->size = (uint16_t)size;
+    xf_put_u16(&p, entry->size);
+    xf_put_bytes(&p, block, (size_t)size);
+    assert(!p.failed);
+    return p.len;
+}
+
+/* Moves the content together. Its size, and what that took and saved. */
+static size_t put_content(struct xf_encoder *enc, struct xf_page_entry *entry, uint32_t n,
+                          struct xf_pack_sample *ret_sample)
+{
+    const uint64_t start_us = xf_mono_us();
+    const bool pack = enc->version >= XF_DATA_LZ4 && xf_pack_wanted(&enc->pack);
+    const uint8_t *from = enc->chunk + HEAD_ROOM;
+    uint8_t *to = enc->chunk + HEAD_ROOM;
+
+    *ret_sample = (struct xf_pack_sample){ .tried = false };
+    for (uint32_t i = 0; i < n; i++) {
+        const uint8_t *page = from;
+
+        from += entry[i].kind == XF_PAGE_NONE ? 0 : XF_PAGE_SIZE;
+        if (entry[i].kind == XF_PAGE_RAW) {
+            size_t size = put_page(&entry[i], to, page, pack);
+
+            to += size;
+            ret_sample->tried = pack;
+            ret_sample->bytes_saved += XF_PAGE_SIZE - size;
+        }
+    }
+    ret_sample->pack_us = xf_mono_us() - start_us;
+    return (size_t)(to - enc->chunk) - HEAD_ROOM;
 }
 
 static int send_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n, uint32_t n_content)
@@ -343,6 +389,8 @@ static int send_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n, 
     struct xf_page_entry entry[XF_PAGE_CHUNK_MAX];
     size_t head = XF_PAGE_HEAD_SIZE(n);
     struct xf_put p = { .buf = enc->chunk + HEAD_ROOM - head, .size = head };
+    struct xf_pack_sample sample;
+    uint64_t start_us;
     size_t content;
     int rc = fill(enc, enc->chunk + HEAD_ROOM, (size_t)n_content * XF_PAGE_SIZE);
 
@@ -350,10 +398,15 @@ static int send_chunk(struct xf_encoder *enc, const uint64_t *word, uint32_t n, 
         return rc;
     }
     xf_stream_took(&enc->stream, n_content * XF_PAGE_SIZE);
-    encode_chunk(enc, word, n, entry, &content);
+    choose_chunk(enc, word, n, entry);
+    content = put_content(enc, entry, n, &sample);
+    sample.bytes_sent = head + content;
     xf_page_put_chunk(&p, entry, n);
     assert(!p.failed && p.len == head);
-    rc = xf_channel_send(enc->ch, p.buf, head + content);
+    start_us = xf_mono_us();
+    rc = xf_channel_send(enc->ch, p.buf, sample.bytes_sent);
+    sample.send_us = xf_mono_us() - start_us;
+    xf_pack_learn(&enc->pack, &sample);
     return rc < 0 ? lost(enc, rc) : 1;
 }
 

@@ -25,9 +25,9 @@ struct xf_encoder_counts {
     uint64_t bytes_stream;
 };
 
-/* pipe_fd: the reading end, not blocking. NULL: no memory. */
+/* pipe_fd: the reading end, not blocking. version: of the data path. NULL: no memory. */
 struct xf_encoder *xf_encoder_new(struct xf_job *job, struct xf_channel *channel, int pipe_fd,
-                                  uint64_t pages);
+                                  uint16_t version, uint64_t pages);
 void xf_encoder_free(struct xf_encoder *enc);
 
 /*

@@ -1,7 +1,8 @@
 # The data path: one process per migration and side.
 pkglibexec_PROGRAMS += agent/mover/xenferry-mover
-mover_cflags = $(AM_CFLAGS) -pthread $(QB_CFLAGS) $(GNUTLS_CFLAGS) $(XXHASH_CFLAGS)
-mover_libs = agent/sandbox/libxfsandbox.a common/libxfcommon.a $(GNUTLS_LIBS) $(XXHASH_LIBS) -lpthread
+mover_cflags = $(AM_CFLAGS) -pthread $(QB_CFLAGS) $(GNUTLS_CFLAGS) $(XXHASH_CFLAGS) $(LZ4_CFLAGS)
+mover_libs = agent/sandbox/libxfsandbox.a common/libxfcommon.a $(GNUTLS_LIBS) $(XXHASH_LIBS) \
+	$(LZ4_LIBS) -lpthread
 # Without the table of hypervisors: tests link it with their own.
 mover_sources = \
 	agent/mover/channel.c agent/mover/channel.h \

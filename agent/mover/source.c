@@ -39,6 +39,7 @@ struct source {
     struct xf_encoder *enc;
     struct xf_policy *policy;
     uint64_t pages;
+    uint16_t version; /* of the data path */
     int pipe_rd;
     int pipe_wr;
     pthread_t worker;
@@ -117,7 +118,6 @@ static int greet(struct source *s)
                                    .version_max = XF_DATA_MAX,
                                    .pages = s->pages };
     struct xf_data_frame frame;
-    uint16_t version;
     int rc;
 
     /* D may have to wait for its hypervisor, and says if that takes too long. */
@@ -139,7 +139,7 @@ static int greet(struct source *s)
         return peer_failed(s, body, frame.size);
     }
     if (frame.kind != XF_DATA_HELLO || xf_data_get_hello(body, frame.size, &hello) < 0 ||
-        !xf_data_version(hello.version_min, hello.version_max, &version)) {
+        !xf_data_version(hello.version_min, hello.version_max, &s->version)) {
         xf_job_fail(s->job, XF_REASON_PROTOCOL, "the target's mover speaks no data format of ours");
         return -ECANCELED;
     }
@@ -148,7 +148,7 @@ static int greet(struct source *s)
 
 static int prepare(struct source *s)
 {
-    s->enc = xf_encoder_new(s->job, s->ch, s->pipe_rd, s->pages);
+    s->enc = xf_encoder_new(s->job, s->ch, s->pipe_rd, s->version, s->pages);
     s->policy = s->enc ? xf_policy_new(s->job, s->enc, s->pages) : NULL;
     if (!s->policy) {
         xf_job_fail(s->job, XF_REASON_NO_MEMORY, "no memory for the mover's tables");

@@ -31,7 +31,7 @@ agent_xen_xenferry_xen_SOURCES = \
 
 agent_xen_xenferry_mover_xen_CFLAGS = $(mover_cflags) $(XEN_CFLAGS)
 agent_xen_xenferry_mover_xen_LDADD = agent/xen/libxfxen.a common/libxfcommon.a $(GNUTLS_LIBS) \
-	$(XXHASH_LIBS) $(XEN_LIBS) -lpthread
+	$(XXHASH_LIBS) $(LZ4_LIBS) $(XEN_LIBS) -lpthread
 agent_xen_xenferry_mover_xen_SOURCES = $(mover_sources) \
 	agent/xen/hypers_xen.c \
 	agent/xen/preload/policy_proto.h \
