@@ -204,10 +204,11 @@ static int obey(struct guest *g, const char *line, char *reply, size_t size)
     return snprintf(reply, size,
                     "{\"instance\":\"%016" PRIx64 "\",\"uptime\":%.3f,\"dirtied\":%" PRIuFAST64
                     ",\"corrupt\":%" PRIuFAST64 ",\"disk_seq\":%" PRIuFAST64
-                    ",\"disk_errors\":%" PRIuFAST64 ",\"disk_foreign\":%" PRIuFAST64 "}\n",
+                    ",\"disk_errors\":%" PRIuFAST64 ",\"disk_foreign\":%" PRIuFAST64
+                    ",\"free_kib\":%" PRIu64 "}\n",
                     g->instance, guest_now(), atomic_load(&g->dirtied), atomic_load(&g->corrupt),
                     atomic_load(&g->disk_seq), atomic_load(&g->disk_errors),
-                    atomic_load(&g->disk_foreign));
+                    atomic_load(&g->disk_foreign), guest_memory_free_kib());
 }
 
 static void serve(struct net *n, int i)

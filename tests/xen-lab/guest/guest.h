@@ -30,6 +30,7 @@ void guest_pause_ms(long ms);
 
 /* The bodies of threads; the argument is the struct guest. */
 void *guest_memory_run(void *arg);
+uint64_t guest_memory_free_kib(void);
 void *guest_disk_run(void *arg);
 
 #endif

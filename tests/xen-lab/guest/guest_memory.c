@@ -3,6 +3,7 @@
  * Dirties memory at a steady rate. Each page's first and last word say which page it is and how
  * often it was written; a page that does not say what is known of it was lost or mixed up on a
  * move. Pages outside the window are never written after the start and are checked all the same.
+ * Between these words every other page is noise, which nothing can compress, and the rest is empty.
  */
 #include "guest.h"
 
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 
 #define PAGE_WORDS 512u
+#define PAGES_MAX  8192u
 #define STEP_MS    5
 #define IDLE_MS    50 /* a guest that dirties nothing costs an emulated host next to nothing */
 #define LOOKS_MS   2  /* one page is looked at for so many milliseconds passed */
@@ -48,8 +50,7 @@ static void check(struct memory *m, uint64_t i)
     }
 }
 
-/* Two thirds of what is free: the rest is the kernel's, which writes to rings and caches. */
-static uint64_t pages_to_take(void)
+uint64_t guest_memory_free_kib(void)
 {
     unsigned long long free_kib = 0;
     char line[128];
@@ -63,7 +64,30 @@ static uint64_t pages_to_take(void)
     if (file != NULL) {
         fclose(file);
     }
-    return free_kib * 2 / 3 / 4;
+    return free_kib;
+}
+
+/*
+ * Two thirds of what is free, up to a bound: the rest is the kernel's, which writes to rings and
+ * caches, and whose network loses a ring's pages with each move.
+ */
+static uint64_t pages_to_take(void)
+{
+    uint64_t pages = guest_memory_free_kib() * 2 / 3 / 4;
+
+    return pages < PAGES_MAX ? pages : PAGES_MAX;
+}
+
+static void fill_noise(uint64_t *page, uint64_t seed)
+{
+    uint64_t noise = stamp(seed, 0);
+
+    for (unsigned i = 1; i < PAGE_WORDS - 1; i++) {
+        noise ^= noise << 13; /* Marsaglia's xorshift64 */
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        page[i] = noise;
+    }
 }
 
 static int take(struct memory *m)
@@ -77,6 +101,9 @@ static int take(struct memory *m)
     }
     for (uint64_t i = 0; i < m->count; i++) {
         put(m, i);
+        if (i % 2 == 0) {
+            fill_noise(m->page + i * PAGE_WORDS, i);
+        }
     }
     return 0;
 }
