@@ -252,9 +252,15 @@ bool xf_precopy_may_wait(const struct xf_precopy *p, uint64_t now_us)
 {
     /* The rate over a long interval rises less than in the pause: no factor for that here. */
     double pages = p->rate * (double)(now_us - p->top_us);
-    double total = (double)p->limits.pages_total;
+    const struct xf_precopy_limits *l = &p->limits;
+    double total = (double)l->pages_total;
+    uint32_t room_us = l->max_us > l->fixed_us ? l->max_us - l->fixed_us : 0;
 
-    return p->limits.cold || send_us(p, pages < total ? pages : total) <= XF_PRECOPY_WAIT_US;
+    if (p->bound_us == XF_PRECOPY_UNKNOWN || room_us > XF_PRECOPY_WAIT_US) {
+        room_us = XF_PRECOPY_WAIT_US;
+    }
+    /* More than fits into a pause needs rounds, and the rule's eye on whether they get anywhere. */
+    return l->cold || send_us(p, pages < total ? pages : total) <= room_us;
 }
 
 bool xf_precopy_holds(const struct xf_precopy *p, uint64_t now_us)

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,6 +344,35 @@ static int take_pages(struct guest *g, struct xf_stream *s, int fd)
     return 0;
 }
 
+#define LATE_MS 3000u
+
+struct late {
+    const struct xf_restore_events *events;
+    void *arg;
+};
+
+static void *late_main(void *arg)
+{
+    const struct late *late = arg;
+
+    usleep(LATE_MS * 1000u);
+    late->events->prepared(late->arg);
+    return NULL;
+}
+
+static void prepare(const struct xf_restore_events *events, void *arg)
+{
+    static struct late late;
+    pthread_t thread;
+
+    late = (struct late){ .events = events, .arg = arg };
+    if (fault("late-prepared")) {
+        pthread_create(&thread, NULL, late_main, &late);
+    } else if (!fault("never-prepared")) {
+        events->prepared(arg);
+    }
+}
+
 static int fake_restore(const char *dir, const struct xf_uuid *uuid, const char *config, int fd,
                         const struct xf_restore_events *events, void *arg,
                         enum xf_reason *ret_reason)
@@ -354,7 +384,7 @@ static int fake_restore(const char *dir, const struct xf_uuid *uuid, const char 
 
     (void)uuid;
     (void)config;
-    events->prepared(arg);
+    prepare(events, arg);
     *ret_reason = XF_REASON_RESTORE;
     xf_stream_init(&s);
     while (rc == 0 && !xf_stream_ended(&s)) {

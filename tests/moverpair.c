@@ -108,6 +108,56 @@ static void the_guest_is_suspended_only_when_the_agent_allows_it(void)
     moverstage_finish();
 }
 
+/* Its rounds are over long before, and no more are sent to pass the time. */
+static void the_target_is_waited_for_without_rounds(void)
+{
+    setenv("XF_FAKE_DIRTY", "10", 1);
+    stage->d.fault = "late-prepared";
+    moverstage_start_both();
+    moverstage_until_want_end();
+    STAGE_CHECK(stage->s.msg.type == XF_LINK_WANT_END);
+    moverstage_finish();
+    STAGE_CHECK(stage->s.msg.totals.duration_us > 2500000u);
+    STAGE_CHECK(stage->s.msg.totals.rounds <= 6);
+}
+
+/* Longer than anything else may stand still. */
+static void wait_for_a_target_that_is_never_prepared(void)
+{
+    stage->d.fault = "never-prepared";
+    moverstage_start_both();
+    STAGE_CHECK(!moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, 2 * STAGE_TIMEOUT_MS));
+    STAGE_CHECK(stage->s.msg.type == 0);
+}
+
+static void cancelling_ends_the_wait_for_the_target(void)
+{
+    wait_for_a_target_that_is_never_prepared();
+    moverlib_tell(&stage->s, XF_LINK_CANCEL);
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CANCELLED));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_CANCELLED));
+    moverstage_both_ended_here();
+    STAGE_CHECK(!moverstage_exists(stage->dir_s, "suspended"));
+}
+
+static void a_target_killed_while_it_is_waited_for_is_told(void)
+{
+    wait_for_a_target_that_is_never_prepared();
+    kill(stage->d.pid, SIGKILL);
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_CONNECTION));
+    moverstage_both_ended_here();
+    STAGE_CHECK(!moverstage_exists(stage->dir_s, "suspended"));
+}
+
+static void the_time_limit_ends_the_wait_for_the_target(void)
+{
+    stage->first.params.options.max_time_s = 4;
+    wait_for_a_target_that_is_never_prepared();
+    STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_MAX_TIME));
+    STAGE_CHECK(moverstage_fails_with(&stage->d, XF_REASON_MAX_TIME));
+    moverstage_both_ended_here();
+}
+
 static void cancelling_leaves_the_guest_running_here(void)
 {
     stage->s.fault = "slow-rounds";
@@ -432,7 +482,7 @@ static void a_slowed_guest_gets_its_speed_back(void)
 {
     busy_guest(60);
     stage->first.params.options.slow_allowed = true;
-    stage->first.params.options.bandwidth_kibps = 100000;
+    stage->first.params.options.bandwidth_kibps = 60000;
     moverstage_start_both();
     STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_ROUND, STAGE_WAIT_MS));
     STAGE_CHECK(moverstage_fails_with(&stage->s, XF_REASON_NOT_CONVERGING));
@@ -449,7 +499,7 @@ static void a_guest_slowed_while_all_is_cancelled_gets_its_speed_back(void)
     busy_guest(60);
     stage->s.fault = "slow-cap";
     stage->first.params.options.slow_allowed = true;
-    stage->first.params.options.bandwidth_kibps = 100000;
+    stage->first.params.options.bandwidth_kibps = 60000;
     moverstage_start_both();
     while (!moverstage_exists(stage->dir_s, "capping") && moverlib_now_ms() < end_ms) {
         usleep(1000);
@@ -568,6 +618,11 @@ static const struct {
     STORY(a_cold_move_asks_no_policy_and_brings_every_page),
     STORY(nothing_is_built_before_the_end_is_granted),
     STORY(the_guest_is_suspended_only_when_the_agent_allows_it),
+    { "the_target_is_waited_for_without_rounds", the_target_is_waited_for_without_rounds },
+    { "cancelling_ends_the_wait_for_the_target", cancelling_ends_the_wait_for_the_target },
+    { "a_target_killed_while_it_is_waited_for_is_told",
+      a_target_killed_while_it_is_waited_for_is_told },
+    { "the_time_limit_ends_the_wait_for_the_target", the_time_limit_ends_the_wait_for_the_target },
     STORY(cancelling_leaves_the_guest_running_here),
     STORY(cancelling_before_the_grant_never_sends_the_end),
     STORY(cancelling_after_the_grant_is_too_late),
