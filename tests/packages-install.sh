@@ -1,18 +1,18 @@
-# shellcheck shell=bash
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Sourced by scripts that name what they need in `packages`: installs what of it is missing, on
-# Debian, as root. Quiet, and quick when all is there.
+# packages-install.sh PACKAGE...: installs what of it is missing, on Debian, as root. Quiet, and
+# quick when all is there.
+set -euo pipefail
 
 missing=()
-# shellcheck disable=SC2154 # the caller's
-for package in "${packages[@]}"; do
+for package in "$@"; do
     state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
     [ "$state" = "install ok installed" ] || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" -ne 0 ]; then
-    echo "packages.sh: run as root to install: ${missing[*]}" >&2
+    echo "packages-install.sh: run as root to install: ${missing[*]}" >&2
     exit 1
 fi
 

@@ -12,5 +12,4 @@ packages=(
     shellcheck mandoc binutils libclang-rt-14-dev
 )
 
-# shellcheck source=tests/packages-install.sh
-. "$(dirname "$0")/packages-install.sh"
+exec "$(dirname "$0")/packages-install.sh" "${packages[@]}"

@@ -10,5 +10,4 @@ packages=(
     make flex bison bc libelf-dev patch binutils dpkg-dev
 )
 
-# shellcheck source=tests/packages-install.sh
-. "$(dirname "$0")/../packages-install.sh"
+exec "$(dirname "$0")/../packages-install.sh" "${packages[@]}"
