@@ -3,6 +3,7 @@
 
 #include "hyper_bed.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
@@ -12,10 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hyper_remote.h"
 #include "text.h"
 #include "unit.h"
 
-#define WAIT_NS   (10000000000ull)
 #define IMAGE_MAX (256u << 20)
 
 /* ---- what the driver tells ---- */
@@ -42,16 +43,54 @@ static void on_changed(void *arg, const struct xf_dom_info *info, bool gone)
     qb_loop_stop(host->bed->loop);
 }
 
-static const struct xf_hyper_events events = { .done = on_done, .changed = on_changed };
+static void on_translated(void *arg, uint64_t cookie, enum xf_reason reason, const char *text)
+{
+    struct bed_host *host = arg;
+
+    host->cookie = cookie;
+    host->reason = reason;
+    assert_true(xf_text_copy(host->translated, sizeof(host->translated), text));
+    host->n_translated++;
+    qb_loop_stop(host->bed->loop);
+}
+
+static const struct xf_hyper_events events = { .done = on_done,
+                                               .changed = on_changed,
+                                               .translated = on_translated };
 
 /* ---- up and down ---- */
 
-static void open_host(struct bed *bed, struct bed_host *host)
+static void open_host(struct bed *bed, struct bed_host *host, char letter)
 {
+    char path[64];
+    struct xf_host_facts facts;
+
     *host = (struct bed_host){ .bed = bed };
-    (void)snprintf(host->dir, sizeof(host->dir), "/tmp/xfbed.XXXXXX");
-    assert_non_null(mkdtemp(host->dir));
-    assert_int_equal(bed->ops->open(bed->loop, host->dir, 1024, &events, host, &host->hyper), 0);
+    (void)snprintf(path, sizeof(path), "%s.XXXXXX", bed->kind->dir);
+    if (bed->remote) {
+        /* Of this process: the hosts are another machine's, or this one's. */
+        (void)snprintf(path, sizeof(path), "%s.%c%d", bed->kind->dir, letter, (int)getpid());
+        (void)snprintf(host->dir, sizeof(host->dir), "%c:%.60s", letter, path);
+    } else {
+        assert_non_null(mkdtemp(path));
+        (void)snprintf(host->dir, sizeof(host->dir), "%s", path);
+    }
+    assert_int_equal(
+        bed->ops->open(bed->loop, host->dir, bed->kind->limit_mib, &events, host, &host->hyper), 0);
+    assert_int_equal(bed->ops->facts(host->hyper, &facts), 0);
+    host->free_mib = facts.memory_free_mib;
+    if (bed->kind->whole) {
+        assert_int_equal(facts.memory_free_mib, facts.memory_total_mib);
+    }
+}
+
+void bed_configure(struct bed *bed, const char *extra)
+{
+    char text[2048];
+
+    (void)snprintf(text, sizeof(text), "%s%s", bed->kind->text, extra);
+    assert_int_equal(bed_translate(&bed->a, text), XF_REASON_OK);
+    (void)strcpy(bed->config, bed->a.translated);
 }
 
 void bed_up(struct bed *bed, const char *extra)
@@ -59,19 +98,23 @@ void bed_up(struct bed *bed, const char *extra)
     char here[4096], libexec[4096 + 32];
 
     memset(bed, 0, sizeof(*bed));
-    bed->ops = &xf_hyper_sandbox;
-    bed->mover = &xf_mover_sandbox;
+    bed->kind = bed_kind();
+    bed->remote = getenv("XENFERRY_BED_A") != NULL;
+    bed->ops = bed->remote ? &xf_hyper_remote : bed->kind->ops;
+    bed->mover = bed->remote ? &xf_mover_remote : bed->kind->mover;
+    if (bed->ops == NULL) {
+        fail_msg("hosts of kind %s are reached through XENFERRY_BED_A and _B", bed->kind->name);
+    }
     bed->next_cookie = 1000;
     assert_non_null(getcwd(here, sizeof(here)));
     (void)snprintf(libexec, sizeof(libexec), "%s/agent/sandbox", here);
     assert_int_equal(setenv("XENFERRY_LIBEXECDIR", libexec, 1), 0);
     assert_int_equal(xf_uuid_parse("01234567-89ab-cdef-0123-456789abcdef", &bed->uuid), 0);
-    (void)snprintf(bed->config, sizeof(bed->config), "name = guest\nmemory = 16\nfill = random\n%s",
-                   extra);
     bed->loop = qb_loop_create();
     assert_non_null(bed->loop);
-    open_host(bed, &bed->a);
-    open_host(bed, &bed->b);
+    open_host(bed, &bed->a, 'a');
+    open_host(bed, &bed->b, 'b');
+    bed_configure(bed, extra);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -86,7 +129,11 @@ static void close_host(struct bed_host *host)
 {
     (void)bed_do(host, BED_DESTROY);
     host->bed->ops->close(host->hyper);
-    (void)nftw(host->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    if (host->bed->remote) {
+        (void)hyper_remote_remove(host->dir);
+    } else {
+        (void)nftw(host->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    }
 }
 
 void bed_down(struct bed *bed)
@@ -135,9 +182,9 @@ void bed_wait(struct bed *bed, const unsigned *counter, unsigned before)
 {
     bool timeout = false;
 
-    run_for(bed, WAIT_NS, counter, before, &timeout);
+    run_for(bed, bed->kind->wait_ms * 1000000ull, counter, before, &timeout);
     if (timeout) {
-        fail_msg("the driver told nothing for 10 s");
+        fail_msg("the driver told nothing for %u ms", bed->kind->wait_ms);
     }
 }
 
@@ -146,6 +193,18 @@ void bed_idle(struct bed *bed, unsigned ms)
     bool timeout = false;
 
     run_for(bed, ms * 1000000ull, NULL, 0, &timeout);
+}
+
+void bed_look(struct bed *bed)
+{
+    if (bed->kind->look_ms > 0) {
+        bed_idle(bed, bed->kind->look_ms);
+    }
+}
+
+void bed_settle(struct bed *bed)
+{
+    bed_idle(bed, bed->kind->settle_ms);
 }
 
 /* ---- operations ---- */
@@ -169,6 +228,7 @@ enum xf_reason bed_do(struct bed_host *host, enum bed_op op)
 
     switch (op) {
     case BED_CREATE:
+        bed->booted = false;
         bed->ops->create(host->hyper, cookie, &bed->uuid, bed->config);
         break;
     case BED_DESTROY:
@@ -190,6 +250,42 @@ enum xf_reason bed_rename(struct bed_host *host, enum xf_variant variant)
 
     host->bed->ops->rename(host->hyper, ++host->bed->next_cookie, &host->bed->uuid, variant);
     return ended(host, before);
+}
+
+enum xf_reason bed_translate(struct bed_host *host, const char *text)
+{
+    unsigned before = host->n_translated;
+
+    /* It may be told from inside. */
+    host->bed->ops->translate(host->hyper, ++host->bed->next_cookie, text);
+    if (host->n_translated == before) {
+        bed_wait(host->bed, &host->n_translated, before);
+    }
+    assert_int_equal(host->n_translated, before + 1);
+    assert_int_equal(host->cookie, host->bed->next_cookie);
+    return host->reason;
+}
+
+int bed_config(struct bed_host *host, char *buf, size_t size)
+{
+    struct bed *bed = host->bed;
+    int rc = bed->ops->config(host->hyper, &bed->uuid, buf, size);
+
+    for (unsigned ms = 0; rc == -EAGAIN && !bed->kind->config_kept && ms < bed->kind->wait_ms;
+         ms += 100) {
+        bed_idle(bed, 100);
+        rc = bed->ops->config(host->hyper, &bed->uuid, buf, size);
+    }
+    return rc;
+}
+
+void bed_free_is(struct bed_host *host, uint32_t less_mib)
+{
+    struct xf_host_facts facts;
+    uint64_t most = host->free_mib - less_mib;
+
+    assert_int_equal(host->bed->ops->facts(host->hyper, &facts), 0);
+    assert_in_range(facts.memory_free_mib, most - host->bed->kind->overhead_mib, most);
 }
 
 enum xf_copy bed_copy(struct bed_host *host, struct xf_dom_info *ret_info)
@@ -239,6 +335,18 @@ static void on_suspended(void *arg)
     ((struct bed_image *)arg)->n_suspended++;
 }
 
+static void on_note(void *arg, const char *text)
+{
+    (void)arg;
+    print_message("# note: %s\n", text);
+}
+
+static void on_why(void *arg, const char *text)
+{
+    (void)arg;
+    print_message("# why: %s\n", text);
+}
+
 struct drain {
     int fd;
     struct bed_image *image;
@@ -259,11 +367,17 @@ static void *drain_run(void *arg)
 
 void bed_save(struct bed *bed, bool cold, struct bed_image *image)
 {
-    const struct xf_save_events save_events = { .policy = on_policy, .suspended = on_suspended };
+    const struct xf_save_events save_events = {
+        .policy = on_policy, .suspended = on_suspended, .note = on_note, .why = on_why
+    };
     struct drain drain = { .image = image };
     pthread_t thread;
     int fds[2];
 
+    if (!bed->booted && bed->kind->boot_ms > 0) {
+        bed_idle(bed, bed->kind->boot_ms);
+    }
+    bed->booted = true;
     image->bytes = malloc(IMAGE_MAX);
     assert_non_null(image->bytes);
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
@@ -276,6 +390,7 @@ void bed_save(struct bed *bed, bool cold, struct bed_image *image)
     (void)close(fds[1]);
     assert_int_equal(pthread_join(thread, NULL), 0);
     (void)close(fds[0]);
+    bed_look(bed);
 }
 
 struct feed {
@@ -329,6 +444,7 @@ int bed_restore(struct bed *bed, const struct bed_image *image, enum xf_reason *
                              ret_reason);
     (void)close(fds[0]);
     assert_int_equal(pthread_join(thread, NULL), 0);
+    bed_look(bed);
     return rc;
 }
 

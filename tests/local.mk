@@ -98,6 +98,9 @@ tests_unit_stream_LDADD = $(UNIT_LIBS)
 hyper_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 hyper_libs = agent/sandbox/libxfsandbox.a $(UNIT_LIBS) $(QB_LIBS) -lpthread
 hyper_sources = tests/hyper_bed.c tests/hyper_bed.h \
+	tests/hyper_kinds.c \
+	tests/hyper_remote.c tests/hyper_remote.h \
+	tests/hyper_wire.c tests/hyper_wire.h \
 	agent/reserve.c agent/reserve.h \
 	agent/hyper_sandbox.c agent/hyper_sandbox.h \
 	agent/hyper_sandbox_create.c \
@@ -106,6 +109,41 @@ UNIT_TESTS += tests/conformance_hyper
 tests_conformance_hyper_CFLAGS = $(hyper_cflags)
 tests_conformance_hyper_LDADD = $(hyper_libs)
 tests_conformance_hyper_SOURCES = tests/conformance_hyper.c $(hyper_sources)
+# The driver at a distance: a server that has it, for each driver.
+check_PROGRAMS += tests/hyper_server_sandbox
+SCRIPT_TESTS += tests/conformance_remote.sh
+server_cflags = $(AM_CFLAGS) $(QB_CFLAGS) -pthread
+server_sources = tests/hyper_server.c \
+	tests/hyper_wire.c tests/hyper_wire.h \
+	agent/log_qb.c agent/log_qb.h \
+	agent/reserve.c agent/reserve.h
+tests_hyper_server_sandbox_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DHYPER=xf_hyper_sandbox -DMOVER=xf_mover_sandbox
+tests_hyper_server_sandbox_CFLAGS = $(server_cflags)
+tests_hyper_server_sandbox_LDADD = agent/sandbox/libxfsandbox.a common/libxfcommon.a $(QB_LIBS) \
+	-lpthread
+tests_hyper_server_sandbox_SOURCES = $(server_sources) \
+	agent/hyper_sandbox.c agent/hyper_sandbox.h \
+	agent/hyper_sandbox_create.c \
+	agent/hyper_sandbox_domain.c
+if WITH_XEN
+LAB_TOOLS += tests/hyper_server_xen
+endif
+EXTRA_PROGRAMS += tests/hyper_server_xen
+tests_hyper_server_xen_CPPFLAGS = $(AM_CPPFLAGS) -DHYPER=xf_hyper_xen -DMOVER=xf_mover_xen
+tests_hyper_server_xen_CFLAGS = $(server_cflags) $(JANSSON_CFLAGS) $(XEN_CFLAGS)
+tests_hyper_server_xen_LDADD = agent/xen/libxfxen.a common/libxfcommon.a $(QB_LIBS) \
+	$(JANSSON_LIBS) $(XEN_LIBS) -lpthread
+tests_hyper_server_xen_SOURCES = $(server_sources) \
+	agent/child.c agent/child.h \
+	agent/clock_qb.c agent/clock_qb.h \
+	agent/hyper_xen.c agent/hyper_xen.h \
+	agent/hyper_xen_config.c \
+	agent/hyper_xen_proc.c \
+	agent/xen/preload/policy_proto.h \
+	agent/xen/xen_early.c agent/xen/xen_early.h \
+	agent/xen/xen_mover.c agent/xen/xen_mover.h \
+	agent/xen/xen_policy.c agent/xen/xen_policy.h
 UNIT_TESTS += tests/sandbox_guest
 tests_sandbox_guest_CFLAGS = $(hyper_cflags)
 tests_sandbox_guest_LDADD = $(hyper_libs)
