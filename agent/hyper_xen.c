@@ -85,7 +85,8 @@ void xf_xen_domain_gone(struct xf_hyper *hyper, const struct xf_dom_info *info)
     }
     last = d->info;
     drop(hyper, d);
-    if (xf_xen_domain_find(hyper, &last.uuid) == NULL) {
+    /* What was asked for is told as that operation's end. */
+    if (xf_xen_domain_find(hyper, &last.uuid) == NULL && !xf_xen_destroying(hyper, &last.uuid)) {
         tell(hyper, &last, true);
     }
 }

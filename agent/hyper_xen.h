@@ -30,6 +30,7 @@ struct xf_xen_job {
     uint64_t look; /* cookie of that look; 0: not yet over */
     enum xf_reason reason;
     bool translates;
+    bool destroys;
     bool answered;
     char text[XF_XEN_TEXT];
     struct xf_xen_msg msg;
@@ -69,6 +70,8 @@ void xf_xen_unpause(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uui
 void xf_xen_job_start(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type type,
                       const struct xf_uuid *uuid, enum xf_variant variant, const char *config);
 void xf_xen_jobs_close(struct xf_hyper *hyper);
+/* A destroy of it was asked for and has not ended. */
+bool xf_xen_destroying(const struct xf_hyper *hyper, const struct xf_uuid *uuid);
 
 /* hyper_xen.c: what the watcher told of a domain. */
 void xf_xen_domain_seen(struct xf_hyper *hyper, const struct xf_xen_msg *msg);

@@ -133,6 +133,7 @@ void xf_xen_job_start(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type 
     job->hyper = hyper;
     job->cookie = cookie;
     job->translates = type == XF_XEN_TRANSLATE;
+    job->destroys = type == XF_XEN_DESTROY;
     job->next = hyper->jobs;
     hyper->jobs = job;
     job->msg.type = type;
@@ -158,6 +159,16 @@ void xf_xen_job_start(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type 
         job->look = NO_LOOK; /* only the timer ends it */
         (void)qb_loop_timer_add(hyper->loop, QB_LOOP_HIGH, 0, job, job_failed, &timer);
     }
+}
+
+bool xf_xen_destroying(const struct xf_hyper *hyper, const struct xf_uuid *uuid)
+{
+    for (const struct xf_xen_job *job = hyper->jobs; job != NULL; job = job->next) {
+        if (job->destroys && xf_uuid_eq(&job->msg.uuid, uuid)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* An operation that was begun goes on without us; the next agent finds its effect. */

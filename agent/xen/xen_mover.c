@@ -94,6 +94,7 @@ static int finish_save(struct xf_xen_policy *policy, int r, enum xf_reason *ret_
         if (!policy->suspended) {
             policy->events->suspended(policy->arg);
         }
+        *ret_reason = XF_REASON_OK;
         return 0;
     }
     *ret_reason = xf_xen_error(xen, r, XF_REASON_HYPERVISOR, text);
@@ -120,6 +121,11 @@ static int xen_save(const char *dir, const struct xf_uuid *uuid, int fd, bool co
     if (rc < 0) {
         *ret_reason = rc == -ENOENT ? XF_REASON_NOT_RUNNING : XF_REASON_HYPERVISOR;
         return rc;
+    }
+    if ((info.flags & XEN_DOMINF_shutdown) != 0) {
+        /* Of a frozen domain libxl would make a second image. */
+        *ret_reason = XF_REASON_NOT_RUNNING;
+        return -EINVAL;
     }
     policy.xen = xen;
     policy.domid = info.domain;
@@ -240,6 +246,7 @@ static int build(const struct xf_uuid *uuid, libxl_domain_config *config, int fd
         xf_xen_early_cancel(&early);
     }
     if (r == 0) {
+        *ret_reason = XF_REASON_OK;
         return 0;
     }
     *ret_reason = xf_xen_error(xen, r, XF_REASON_RESTORE, text);

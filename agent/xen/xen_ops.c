@@ -48,7 +48,7 @@ static bool has_memory(struct xf_xen *xen, struct xf_xen_msg *msg, libxl_domain_
 
     r = r != 0 ? r : libxl_get_free_memory(xen->libxl, &free_kib);
     if (r != 0) {
-        answer_error(xen, msg, r, XF_REASON_HYPERVISOR);
+        answer_error(xen, msg, r, r == ERROR_INVAL ? XF_REASON_CONFIG : XF_REASON_HYPERVISOR);
         return false;
     }
     if (need_kib > free_kib) {
@@ -56,6 +56,25 @@ static bool has_memory(struct xf_xen *xen, struct xf_xen_msg *msg, libxl_domain_
                  (unsigned long long)(free_kib >> 10), (unsigned long long)(need_kib >> 10));
         answer(msg, XF_REASON_NO_MEMORY, text);
         return false;
+    }
+    return true;
+}
+
+/* libxl misses them as well, but says of it only that something is invalid. */
+static bool has_disks(struct xf_xen_msg *msg, const libxl_domain_config *config)
+{
+    for (int i = 0; i < config->num_disks; i++) {
+        const libxl_device_disk *disk = &config->disks[i];
+        char text[XF_XEN_TEXT];
+
+        /* What a script makes a disk of, or another domain has, need not be a file here. */
+        if (disk->pdev_path != NULL && disk->pdev_path[0] == '/' && disk->script == NULL &&
+            disk->backend_domid == 0 && disk->backend_domname == NULL &&
+            access(disk->pdev_path, F_OK) != 0) {
+            snprintf(text, sizeof(text), "%.200s: %s", disk->pdev_path, strerror(errno));
+            answer(msg, XF_REASON_NO_DISK, text);
+            return false;
+        }
     }
     return true;
 }
@@ -68,7 +87,7 @@ static void build(struct xf_xen *xen, const char *dir, struct xf_xen_msg *msg,
 
     config->c_info.domid = XF_XEN_NO_DOMID;
     memcpy(&config->c_info.uuid, msg->uuid.b, sizeof(msg->uuid.b));
-    if (!has_memory(xen, msg, config)) {
+    if (!has_disks(msg, config) || !has_memory(xen, msg, config)) {
         return;
     }
     r = libxl_domain_create_new(xen->libxl, config, &domid, NULL, NULL);
@@ -76,7 +95,7 @@ static void build(struct xf_xen *xen, const char *dir, struct xf_xen_msg *msg,
         r = libxl_domain_unpause(xen->libxl, domid, NULL);
     }
     if (r != 0) {
-        answer_error(xen, msg, r, XF_REASON_HYPERVISOR);
+        answer_error(xen, msg, r, r == ERROR_INVAL ? XF_REASON_CONFIG : XF_REASON_HYPERVISOR);
         if (libxl_domid_valid_guest(domid)) {
             (void)libxl_domain_destroy(xen->libxl, domid, NULL);
         }
@@ -248,6 +267,18 @@ static bool await_suspend(struct xf_xen *xen, xc_domaininfo_t *info)
     return info->domain == domid && xf_xen_suspended(info);
 }
 
+/* A copy that waits for its unpause: it has nothing to go on with. */
+static bool never_ran(struct xf_xen *xen, const xc_domaininfo_t *info)
+{
+    char *full = xf_xen_name(xen, info->domain);
+    char name[XF_NAME_SIZE];
+    bool waits = full != NULL && (info->flags & XEN_DOMINF_paused) != 0 &&
+                 xf_xen_variant(full, name, sizeof(name)) == XF_VARIANT_INCOMING;
+
+    free(full);
+    return waits;
+}
+
 /* A mover that was killed leaves log-dirty mode on, which costs the guest until the next move. */
 static void end_logdirty(struct xf_xen *xen, uint32_t domid)
 {
@@ -265,6 +296,10 @@ static void resume(struct xf_xen *xen, const char *dir, struct xf_xen_msg *msg)
         return;
     }
     suspended = xf_xen_suspended(&info);
+    if (!suspended && never_ran(xen, &info)) {
+        answer(msg, XF_REASON_RESUME, "it has not run here yet");
+        return;
+    }
     if (!suspended && xf_xen_marked(dir, XF_XEN_SUSPENDING, &msg->uuid)) {
         suspended = await_suspend(xen, &info);
     }

@@ -232,8 +232,10 @@ static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
         k->config_stale = true;
     }
     k->seen = true;
+    /* Of a running domain memory may change all the time; one being built takes what is reserved. */
     changed = is_new || now.copy != k->info.copy || now.variant != k->info.variant ||
-              strcmp(now.name, k->info.name) != 0;
+              strcmp(now.name, k->info.name) != 0 ||
+              (now.copy == XF_COPY_PAUSED && now.memory_mib != k->info.memory_mib);
     k->info = now;
     if (read_config(eyes, k)) {
         tell_domain(eyes, k, true);
@@ -303,6 +305,7 @@ static void look(struct eyes *eyes, bool names)
         see(eyes, &eyes->list[i], names);
     }
     tell_gone(eyes);
+    tell_facts(eyes);
     if (names) {
         memset(&eyes->msg, 0, offsetof(struct xf_xen_msg, config));
         eyes->msg.type = XF_XEN_LOOKED;
@@ -365,7 +368,6 @@ static void *eyes_main(void *arg)
         }
         eyes->unsettled = false;
         look(eyes, names);
-        tell_facts(eyes);
     }
     return NULL;
 }
@@ -394,6 +396,11 @@ static enum xf_reason unpause_one(struct xf_xen *xen, const xc_domaininfo_t *inf
     }
     if ((info->flags & XEN_DOMINF_paused) == 0) {
         return XF_REASON_OK;
+    }
+    if (info->nr_online_vcpus == 0) {
+        /* Its processors' state is the last that a stream brings. */
+        snprintf(ret_text, XF_XEN_TEXT, "it is still being built");
+        return XF_REASON_UNPAUSE;
     }
     if (xf_xen_is_hvm(info)) {
         /* Its device model goes first, which only libxl knows how to ask. */
@@ -444,7 +451,6 @@ int xf_xen_watch(struct xf_xen *xen, const char *dir)
         (void)tell(&msg);
         return 1;
     }
-    tell_facts(&eyes);
     look(&eyes, true);
     if (pthread_create(&thread, NULL, eyes_main, &eyes) != 0) {
         return 1;
