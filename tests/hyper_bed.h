@@ -41,7 +41,8 @@ struct bed_kind {
     unsigned look_ms; /* until what the agent's side did not do itself is seen by it; 0: at once */
     unsigned settle_ms; /* until nothing follows any more */
     unsigned boot_ms;   /* until a guest that was started can be suspended */
-    unsigned cut_step;  /* an image is cut by 8 bytes, and by so many times more each time */
+    unsigned cut_first; /* an image is cut by so many bytes */
+    unsigned cut_step;  /* and by so many times more each time */
     enum xf_reason cut_reason;
     /* As a person writes it; more lines may follow. */
     const char *text;

@@ -8,6 +8,7 @@
   soak       one domain to and fro; the agents must not grow (--moves N)
   bench      throughput and pauses
   xen        the same on real Xen hosts, in QEMU
+  xen-conformance  there: the driver behind the tests that every driver passes, rules H10 and H12
   xen-campaign  long series there, and every fault at every phase (--moves N, --seed S)
   xen-compare   pause, time and bytes there beside `xl migrate` (--moves N: rounds of each kind)
   explore    every interleaving of the protocol, further than make check goes
@@ -35,6 +36,7 @@ import suite_source  # noqa: E402
 import suite_xen  # noqa: E402
 import suite_xen_campaign  # noqa: E402
 import suite_xen_compare  # noqa: E402
+import suite_xen_conformance  # noqa: E402
 
 SUITES = {
     "unit": (suite_source.run_unit, None, None),
@@ -44,6 +46,7 @@ SUITES = {
     "soak": (suite_soak.run, 500, 60),
     "bench": (suite_bench.run, None, None),
     "xen": (suite_xen.run, None, None),
+    "xen-conformance": (suite_xen_conformance.run, None, None),
     "xen-campaign": (suite_xen_campaign.run, 100, 100),
     "xen-compare": (suite_xen_compare.run, suite_xen_compare.ROUNDS, suite_xen_compare.ROUNDS),
     "explore": (suite_source.run_explore, None, None),

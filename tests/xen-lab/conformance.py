@@ -1,22 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What drivers.h promises of every hypervisor's driver, asked of Xen's: tests/conformance_hyper, as
 `make check` runs it on the sandbox, here with both hosts of a lab behind tests/hyper_server_xen."""
+import contextlib
 import os
 import re
-import shlex
 import subprocess
 
 import build
-from xflab import LabError
+from xflab import LabError, wait_for
 
 SERVER = f"{build.PREFIX}/libexec/xenferry-tests/hyper_server_xen"
 PROGRAM = "tests/conformance_hyper"
 LIMIT_S = 1500
+PORT = 7070
+UNIT = "xfbed"
 
 
-def server_line(lab, host):
-    """For a shell: its standard input and output are the server's on that host."""
-    return shlex.join(lab.command_line(host, [SERVER]))
+@contextlib.contextmanager
+def served(lab):
+    """Each host starts a server for whoever connects: over TCP, because an emulated host encrypts
+    an image for longer than it takes to make it. Names of the variables that say so, and values."""
+    def begin(host):
+        lab.exec(host, f"systemd-run -q --collect --unit {UNIT} socat -b 262144"
+                       f" TCP-LISTEN:{PORT},fork,reuseaddr,nodelay EXEC:{SERVER}")
+        wait_for(f"{host} listens", lambda: lab.exec(
+            host, f"ss -Hltn 'sport = {PORT}' | grep -q .", check=False).code == 0, 20, 0.2)
+    hosts = lab.hosts[:2]
+    try:
+        lab.each(begin, hosts)
+        yield {f"XENFERRY_BED_{letter}": f"exec ip netns exec {lab.netns('switch')} socat -b 262144"
+                                         f" - TCP:{lab.address(host)}:{PORT},nodelay"
+               for letter, host in zip("AB", hosts)}
+    finally:
+        lab.each(lambda host: lab.exec(host, "systemctl", "stop", UNIT, check=False), hosts)
 
 
 def results(output):
@@ -46,16 +62,15 @@ def run(suite, lab):
     """The tests have the hosts for themselves: agents rest meanwhile."""
     lab.each(lambda host: lab.exec(host, "systemctl", "stop", "xenferryd"))
     folder = build.make("plain", PROGRAM, say=suite.say)
-    lines = {f"XENFERRY_BED_{'AB'[i]}": server_line(lab, host)
-             for i, host in enumerate(lab.hosts[:2])}
-    try:
-        done = subprocess.run(
-            [os.path.join(folder, PROGRAM)], cwd=folder, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S,
-            check=False, env={**os.environ, **lines, "XENFERRY_BED": "xen",
-                              "CMOCKA_MESSAGE_OUTPUT": "TAP"})
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"{PROGRAM}: not within {LIMIT_S} s: {error.output}") from error
+    with served(lab) as servers:
+        try:
+            done = subprocess.run(
+                [os.path.join(folder, PROGRAM)], cwd=folder, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S,
+                check=False, env={**os.environ, **servers, "XENFERRY_BED": "xen",
+                                  "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"{PROGRAM}: not within {LIMIT_S} s: {error.output}") from error
     log = os.path.join(build.folder("logs"), suite.name)
     os.makedirs(log, exist_ok=True)
     with open(os.path.join(log, "conformance.log"), "w", encoding="utf-8") as file:

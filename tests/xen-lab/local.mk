@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	tests/xen-lab/agents.py \
 	tests/xen-lab/build-kernel.sh \
 	tests/xen-lab/build-xen.sh \
+	tests/xen-lab/conformance.py \
 	tests/xen-lab/dom0 \
 	tests/xen-lab/dom0-packages.list \
 	tests/xen-lab/dom0-setup.sh \
@@ -21,4 +22,6 @@ EXTRA_DIST += \
 	tests/suite_xen.py \
 	tests/suite_xen_campaign.py \
 	tests/suite_xen_compare.py \
-	tests/xen_faults.py
+	tests/suite_xen_conformance.py \
+	tests/xen_faults.py \
+	tests/xen_rules.py
