@@ -181,8 +181,8 @@ struct xf_uuid xf_xen_uuid(const xc_domaininfo_t *info)
 int xf_xen_find(struct xf_xen *xen, const struct xf_uuid *uuid, xc_domaininfo_t *ret_info,
                 unsigned max)
 {
-    static _Thread_local xc_domaininfo_t
-        info[256]; /* nothing is allocated on the way to RUNNING (H12) */
+    /* A page of them: libxenctrl keeps the pages that it passes to Xen, and maps more anew (H12). */
+    static _Thread_local xc_domaininfo_t info[XC_PAGE_SIZE / sizeof(xc_domaininfo_t)];
     const unsigned batch = sizeof(info) / sizeof(info[0]);
     uint32_t from = 1;
     unsigned n = 0;

@@ -432,6 +432,15 @@ static void unpause(struct xf_xen *xen, struct xf_xen_msg *msg)
     (void)tell(msg);
 }
 
+/* Has libxenctrl map what unpausing needs before it is needed (H12). */
+static void warm(struct xf_xen *xen)
+{
+    static const struct xf_uuid none;
+    xc_domaininfo_t info;
+
+    (void)xf_xen_find(xen, &none, &info, 1);
+}
+
 int xf_xen_watch(struct xf_xen *xen, const char *dir)
 {
     static struct eyes eyes;
@@ -452,6 +461,7 @@ int xf_xen_watch(struct xf_xen *xen, const char *dir)
         return 1;
     }
     look(&eyes, true);
+    warm(xen);
     if (pthread_create(&thread, NULL, eyes_main, &eyes) != 0) {
         return 1;
     }
