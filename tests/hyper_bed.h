@@ -46,7 +46,7 @@ struct bed_kind {
     enum xf_reason cut_reason;
     /* As a person writes it; more lines may follow. */
     const char *text;
-    /* Two more: the first interface has 02:00:00:00:00:05, br7, 10.1.2.3; disks /srv/d to read, /srv/e. */
+    /* An interface 02:00:00:00:00:05 on br7 with 10.1.2.3; disks /srv/d, only read, and /srv/e. */
     const char *devices;
     const char *no_disk;   /* a disk /nonexistent/disk */
     const char *bad_text;  /* not to be understood */

@@ -2,9 +2,9 @@
 /*
  * The driver's two tables, whose every operation is done by the driver that a server has
  * (hyper_server.c). A folder is "a:/path" or "b:/path": what starts the server of that host stands
- * in the environment as XENFERRY_BED_A and XENFERRY_BED_B, a line for the shell whose standard input
- * and output are the server's. The mover's side has a server for each operation, as a mover is a
- * process for each.
+ * in the environment as XENFERRY_BED_A and XENFERRY_BED_B, a line for the shell whose input and
+ * output are the server's. The mover's side has a server for each operation, as a mover is a process
+ * for each.
  */
 #ifndef XF_HYPER_REMOTE_H
 #define XF_HYPER_REMOTE_H

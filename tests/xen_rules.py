@@ -72,7 +72,8 @@ WRITE, RESUME = 0x0b, 0x12
 
 def told(lines, what):
     """How often xenstored was told that."""
-    return sum(bool(re.match(rf'^read\(\d+, "\\x{what:02x}\\x00\\x00\\x00', line)) for line in lines)
+    heard = re.compile(rf'^read\(\d+, "\\x{what:02x}\\x00\\x00\\x00')
+    return sum(bool(heard.match(line)) for line in lines)
 
 
 def listening(lab, host):
@@ -81,8 +82,8 @@ def listening(lab, host):
 
 
 def the_listener_hears(suite, lab, host):
-    """Without this the proof that nobody resumed would be worth nothing: libxl's own resume, after a
-    save that lets the domain go on."""
+    """Without this the proof that nobody resumed would be worth nothing: libxl's own resume, after
+    a save that lets the domain go on."""
     trace = listening(lab, host)
     lab.exec(host, "xl", "save", "-c", "hears", "/var/tmp/hears", timeout=180)
     lines = trace.stop()
