@@ -18,7 +18,7 @@ WARM_UP = 4  # moves until caches and heaps have their sizes; even, so that the 
 # Reports kept in memory are full before the first look.
 SETTINGS = {"history-max": str(WARM_UP)}
 LOAD = {"pvh": (8, 8), "pv": (4, 8)}  # MiB/s, MiB: what the guest writes
-# The guest's network driver loses a ring of 256 pages with each resume, whoever moved it.
+# A guest of this kernel has about 256 pages less after each resume, whoever moved it.
 GUEST_MIB = 64
 GUEST_LOSS_MIB = 1
 # Over a hundred moves: what a heap may grow by without a leak (1 KiB a move would exceed a tenth

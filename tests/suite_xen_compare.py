@@ -22,7 +22,7 @@ SCRIPTS = ("stock", "minimal")
 LOADS = {"idle": (0, 8), "20 MB/s": (20, 16), "200 MB/s": (200, 16)}
 # kbit/s. Emulated hosts fill some ten Mbit/s: what 100 Mbit/s is to a machine, 10 is to them.
 LINKS = {"full speed": 0, "100 Mbit/s": 100000, "10 Mbit/s": 10000}
-# The guest's network driver loses a ring of 256 pages with each resume, whoever moved it.
+# A guest of this kernel has about 256 pages less after each resume, whoever moved it.
 GUEST_MIB = 64
 GUEST_LOSS_MIB = 1
 NOISE_S = 5.0
