@@ -24,7 +24,10 @@ def subtree(lab, host, path):
 
 def tree(lab, host, name):
     """All that xenstore has of a domain: its own nodes, libxl's, its backends', its uuid's. The
-    domain's number is written as N; what is drawn at each start has no value."""
+    domain's number is written as N; what is drawn at each start has no value; where the host's own
+    name or number of the domain's disk must stand, and does, it is written as DISK."""
+    disk = lab.exec(host, f"readlink -f {lab.domains[name]['device']};"
+                    f" stat -L -c %t:%T {lab.domains[name]['device']}").out.split()
     domid = lab.exec(host, "xl", "domid", name).out.strip()
     paths = [f"/local/domain/{domid}", f"/libxl/{domid}", f"/vm/{lab.domains[name]['uuid']}"]
     paths += [f"/local/domain/0/backend/{kind}/{domid}" for kind in ("vbd", "vif", "console")]
@@ -35,6 +38,7 @@ def tree(lab, host, name):
     def neutral(text):
         return re.sub(rf"(/local/domain|/libxl|/backend/\w+)/{domid}(?=/|\"|$)", r"\1/N", text)
     return {neutral(node): "" if DRAWN.search(node) else
+            "DISK" if "/physical-device" in node and value.strip('"') in disk else
             "\"N\"" if node.endswith(("frontend-id", f"domain/{domid}/domid")) else neutral(value)
             for node, value in found.items()}
 

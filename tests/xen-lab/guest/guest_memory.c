@@ -69,7 +69,7 @@ uint64_t guest_memory_free_kib(void)
 
 /*
  * Two thirds of what is free, up to a bound: the rest is the kernel's, which writes to rings and
- * caches, and whose network loses a ring's pages with each move.
+ * caches, and has about 256 pages less after each move.
  */
 static uint64_t pages_to_take(void)
 {
