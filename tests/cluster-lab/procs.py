@@ -92,16 +92,17 @@ def alive(pid, started):
     return int(fields[19]) == started and fields[0] != "Z"
 
 
-def rss_kib(pid):
-    """(private, whole) resident memory. What the whole has besides is shared: here mostly the rings
-    of Corosync's libraries, whose fixed MiBs become resident one page after the other."""
+def memory_kib(pid):
+    """(private, whole) resident memory, and all that is mapped. What the whole has besides is
+    shared: here mostly the rings of Corosync's libraries, whose fixed MiBs become resident one page
+    after the other, while what is mapped stays the same."""
     found = {}
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
         for line in file:
             words = line.split()
-            if words[0] in ("RssAnon:", "VmRSS:"):
+            if words[0] in ("RssAnon:", "VmRSS:", "VmSize:"):
                 found[words[0]] = int(words[1])
-    return found["RssAnon:"], found["VmRSS:"]
+    return found["RssAnon:"], found["VmRSS:"], found["VmSize:"]
 
 
 def fd_count(pid):
