@@ -215,7 +215,7 @@ enum xf_mover_ev {
     X(VANISHED, "vanished") /* the hypervisor says the copy here is gone */                        \
     X(RESOLVE, "resolve")   /* operator takes the risk: .promise STAY or GO */                     \
     X(APPEARED, "appeared") /* the hypervisor shows a running copy that nobody here started */     \
-    X(HEARD, "heard")       /* the group has nothing more to tell for now */
+    X(HEARD, "heard")       /* all that had arrived from the group is told */
 
 enum xf_event_type {
 #define X(sym, name) XF_EV_##sym,

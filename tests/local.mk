@@ -182,7 +182,7 @@ check_PROGRAMS += tests/moverpair tests/mover_fake
 TESTS += tests/moverpair
 tests_moverpair_CFLAGS = $(AM_CFLAGS) -pthread
 tests_moverpair_LDADD = common/libxfcommon.a -lpthread
-tests_moverpair_SOURCES = tests/moverpair.c \
+tests_moverpair_SOURCES = tests/moverpair.c tests/moverrun.c tests/moverrun.h \
 	tests/moverlib.c tests/moverlib.h \
 	tests/moverstage.c tests/moverstage.h
 tests_mover_fake_CFLAGS = $(mover_cflags)

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "moverrun.h"
 #include "moverstage.h"
 
 static struct moverstage *stage;
@@ -604,10 +605,7 @@ static void a_mover_dies_with_its_agent(void)
     munmap(pid, sizeof(*pid));
 }
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-} stories[] = {
+static const struct moverstory stories[] = {
 #define STORY(name)                                                                                \
     {                                                                                              \
 #name, name                                                                                \
@@ -618,11 +616,10 @@ static const struct {
     STORY(a_cold_move_asks_no_policy_and_brings_every_page),
     STORY(nothing_is_built_before_the_end_is_granted),
     STORY(the_guest_is_suspended_only_when_the_agent_allows_it),
-    { "the_target_is_waited_for_without_rounds", the_target_is_waited_for_without_rounds },
-    { "cancelling_ends_the_wait_for_the_target", cancelling_ends_the_wait_for_the_target },
-    { "a_target_killed_while_it_is_waited_for_is_told",
-      a_target_killed_while_it_is_waited_for_is_told },
-    { "the_time_limit_ends_the_wait_for_the_target", the_time_limit_ends_the_wait_for_the_target },
+    STORY(the_target_is_waited_for_without_rounds),
+    STORY(cancelling_ends_the_wait_for_the_target),
+    STORY(a_target_killed_while_it_is_waited_for_is_told),
+    STORY(the_time_limit_ends_the_wait_for_the_target),
     STORY(cancelling_leaves_the_guest_running_here),
     STORY(cancelling_before_the_grant_never_sends_the_end),
     STORY(cancelling_after_the_grant_is_too_late),
@@ -658,62 +655,9 @@ static const struct {
     STORY(a_mover_dies_with_its_agent),
 #undef STORY
 };
-#define N_STORIES (sizeof(stories) / sizeof(stories[0]))
-
-/* Most of a story is waiting for a deadline: so many are told at once, each worker on its own stage. */
-#define WORKERS   6
-
-enum verdict { NOT_RUN, SKIPPED, PASSED, FAILED };
-
-static int work(unsigned worker, int argc, char **argv, volatile uint8_t *verdicts)
-{
-    stage = moverstage();
-    if (!moverstage_open(argv[0])) {
-        perror("moverpair");
-        return 99;
-    }
-    for (size_t i = worker; i < N_STORIES; i += WORKERS) {
-        if (argc > 1 && strcmp(argv[1], stories[i].name) != 0) {
-            verdicts[i] = SKIPPED;
-            continue;
-        }
-        stage->failed = false;
-        moverstage_reset();
-        stories[i].run();
-        verdicts[i] = stage->failed ? FAILED : PASSED;
-    }
-    moverstage_close();
-    return 0;
-}
 
 int main(int argc, char **argv)
 {
-    volatile uint8_t *verdicts =
-        mmap(NULL, N_STORIES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    bool any_failed = false;
-
-    if (verdicts == MAP_FAILED) {
-        return 99;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!moverlib_own_network()) {
-        printf("1..0 # SKIP no network namespace of our own: %s\n", strerror(errno));
-        return 0;
-    }
-    for (unsigned k = 0; k < WORKERS; k++) {
-        if (fork() == 0) {
-            exit(work(k, argc, argv, verdicts));
-        }
-    }
-    while (wait(NULL) > 0 || errno == EINTR) {
-    }
-    printf("1..%zu\n", N_STORIES);
-    for (size_t i = 0; i < N_STORIES; i++) {
-        bool good = verdicts[i] == PASSED || verdicts[i] == SKIPPED;
-
-        printf("%s %zu - %s%s\n", good ? "ok" : "not ok", i + 1, stories[i].name,
-               verdicts[i] == SKIPPED ? " # SKIP not asked for" : "");
-        any_failed = any_failed || !good;
-    }
-    return any_failed ? 1 : 0;
+    stage = moverstage();
+    return moverrun(argc, argv, stories, sizeof(stories) / sizeof(stories[0]));
 }

@@ -329,25 +329,27 @@ void xf_job_hear(struct xf_job *job)
     obey(job, msg.type);
 }
 
-/* With .lock held. */
-static void wait_changed(struct xf_job *job, uint64_t end_us)
+/* With .lock held: see xf_job_await(). */
+static bool await(struct xf_job *job, const _Atomic bool *flag, uint32_t timeout_ms)
 {
+    uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;
     struct timespec ts = { .tv_sec = (time_t)(end_us / 1000000u),
                            .tv_nsec = (long)(end_us % 1000000u) * 1000 };
 
-    pthread_cond_timedwait(&job->changed, &job->lock, &ts);
+    while (!*flag && !job->stopped && xf_mono_us() < end_us) {
+        pthread_cond_timedwait(&job->changed, &job->lock, &ts);
+    }
+    return *flag && !job->stopped;
 }
 
 bool xf_job_await(struct xf_job *job, const _Atomic bool *flag, uint32_t timeout_ms)
 {
-    uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;
+    bool is_so;
 
     pthread_mutex_lock(&job->lock);
-    while (!*flag && !job->stopped && xf_mono_us() < end_us) {
-        wait_changed(job, end_us);
-    }
+    is_so = await(job, flag, timeout_ms);
     pthread_mutex_unlock(&job->lock);
-    return *flag;
+    return is_so;
 }
 
 void xf_job_announce(struct xf_job *job, _Atomic bool *flag)
@@ -358,23 +360,9 @@ void xf_job_announce(struct xf_job *job, _Atomic bool *flag)
     pthread_mutex_unlock(&job->lock);
 }
 
-bool xf_job_may_switch(struct xf_job *job, uint32_t timeout_ms)
-{
-    uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;
-    bool may;
-
-    pthread_mutex_lock(&job->lock);
-    while (!job->may_switch && !job->stopped && xf_mono_us() < end_us) {
-        wait_changed(job, end_us);
-    }
-    may = job->may_switch && !job->stopped;
-    pthread_mutex_unlock(&job->lock);
-    return may;
-}
-
 int xf_job_await_grant(struct xf_job *job, uint32_t timeout_ms)
 {
-    uint64_t end_us = xf_mono_us() + timeout_ms * 1000ull;
+    bool granted;
     int rc;
 
     pthread_mutex_lock(&job->lock);
@@ -383,10 +371,8 @@ int xf_job_await_grant(struct xf_job *job, uint32_t timeout_ms)
         job->out.type = XF_LINK_WANT_END;
         (void)send_out(job);
     }
-    while (!job->granted && !job->stopped && xf_mono_us() < end_us) {
-        wait_changed(job, end_us);
-    }
-    rc = job->stopped ? -ECANCELED : job->granted ? 1 : 0;
+    granted = await(job, &job->granted, timeout_ms);
+    rc = job->stopped ? -ECANCELED : granted ? 1 : 0;
     pthread_mutex_unlock(&job->lock);
     return rc;
 }

@@ -50,9 +50,9 @@ struct xf_job {
     pthread_cond_t changed;
     bool stopped;
     bool reported; /* the last message is said */
-    bool may_switch;
+    _Atomic bool may_switch;
     bool wants_end;
-    bool granted;
+    _Atomic bool granted;
     enum xf_reason reason;
     char text[256];
     char why[200]; /* the hypervisor's words, by the thread that is in its hands */
@@ -102,11 +102,9 @@ void xf_job_say_failure(struct xf_job *job);
 
 /* Reads what the agent says, without waiting. */
 void xf_job_hear(struct xf_job *job);
-/* Something that one thread waits for and another brings about: is it so, within timeout_ms? */
+/* What another thread brings about: is it so within timeout_ms, and the job not stopped? */
 bool xf_job_await(struct xf_job *job, const _Atomic bool *flag, uint32_t timeout_ms);
 void xf_job_announce(struct xf_job *job, _Atomic bool *flag);
-/* Waits up to timeout_ms; the answer so far. */
-bool xf_job_may_switch(struct xf_job *job, uint32_t timeout_ms);
 /* Says WANT_END on the first call. 1 granted, 0 not yet, -ECANCELED stopped. */
 int xf_job_await_grant(struct xf_job *job, uint32_t timeout_ms);
 

@@ -195,7 +195,7 @@ static bool may_switch(struct xf_policy *policy, uint32_t wait_ms)
         policy->switch_wanted_us = xf_mono_us();
         xf_job_say(policy->job, XF_LINK_WANT_SWITCH);
     }
-    if (xf_job_may_switch(policy->job, wait_ms)) {
+    if (xf_job_await(policy->job, &policy->job->may_switch, wait_ms)) {
         return true;
     }
     if (xf_mono_us() - policy->switch_wanted_us > SWITCH_WAIT_US) {
