@@ -157,6 +157,20 @@ static void a_stream_inside_a_libxl_stream_reads_the_same(void **state)
     assert_reads_the_same_in_steps(make_wrapped);
 }
 
+/* Gives the reader just what it asks for; what it made of it. */
+static int feed_wanted(size_t size, size_t *at)
+{
+    size_t want = xf_stream_want(&s), used;
+    int item;
+
+    assert_true(want <= size - *at);
+    item = xf_stream_feed(&s, stream + *at, want, &used);
+    assert_int_equal(used, want);
+    assert_true(item >= 0);
+    *at += used;
+    return item;
+}
+
 static void only_the_outer_end_is_the_last_record(void **state)
 {
     size_t size = make_wrapped(), at = 0, n_last = 0, n_ends = 0;
@@ -164,14 +178,8 @@ static void only_the_outer_end_is_the_last_record(void **state)
     (void)state;
     xf_stream_init(&s);
     while (!xf_stream_ended(&s)) {
-        size_t want = xf_stream_want(&s), used;
-        int item;
+        int item = feed_wanted(size, &at);
 
-        assert_true(want <= size - at);
-        item = xf_stream_feed(&s, stream + at, want, &used);
-        assert_int_equal(used, want);
-        assert_true(item >= 0);
-        at += used;
         if (item == XF_STREAM_RECORD || item == XF_STREAM_OUTER_RECORD) {
             n_ends += s.type == XF_STREAM_END;
             n_last += xf_stream_is_last(&s);
@@ -242,14 +250,8 @@ static void reading_what_is_wanted_never_reads_too_far(void **state)
     (void)state;
     xf_stream_init(&s);
     while (!xf_stream_ended(&s)) {
-        size_t want = xf_stream_want(&s), used;
-        int item;
+        int item = feed_wanted(size, &at);
 
-        assert_true(want <= size - at);
-        item = xf_stream_feed(&s, stream + at, want, &used);
-        assert_int_equal(used, want);
-        assert_true(item >= 0);
-        at += used;
         if (item == XF_STREAM_PAGES) {
             assert_int_equal(s.count, 4);
             assert_int_equal(s.n_content, 3);
