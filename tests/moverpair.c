@@ -109,12 +109,14 @@ static void the_guest_is_suspended_only_when_the_agent_allows_it(void)
     moverstage_finish();
 }
 
-/* Its rounds are over long before, and no more are sent to pass the time. */
+/* Its first round is over long before, and no more are sent to pass the time. */
 static void the_target_is_waited_for_without_rounds(void)
 {
-    setenv("XF_FAKE_DIRTY", "10", 1);
+    setenv("XF_FAKE_DIRTY", "2000", 1);
     stage->d.fault = "late-prepared";
     moverstage_start_both();
+    STAGE_CHECK(!moverlib_expect(&stage->s, XF_LINK_WANT_SWITCH, STAGE_TIMEOUT_MS));
+    STAGE_CHECK(stage->s.rounds > 0 && stage->s.last.number == 0);
     moverstage_until_want_end();
     STAGE_CHECK(stage->s.msg.type == XF_LINK_WANT_END);
     moverstage_finish();

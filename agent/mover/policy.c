@@ -14,8 +14,9 @@
 
 #define TARGET_MS        300u
 #define MAX_MS           1000u
-/* While permission to stop is waited for: how often it is asked what the guest has done meanwhile. */
-#define SWITCH_SLICE_MS  50u
+/* While something is waited for: how often the job is told that this is no standstill, and the rule
+ * asked what the guest has done meanwhile. */
+#define WAIT_SLICE_MS    50u
 /* The target's hotplug scripts, which libxl gives 40 s, need not be over before the guest stops. */
 #define PREPARED_WAIT_US (30u * 1000000ull)
 /* Another move's pause on the same link is over long before. */
@@ -31,7 +32,6 @@ struct xf_policy {
     struct xf_precopy rule;
     bool switch_wanted;
     uint64_t switch_wanted_us;
-    uint64_t stop_wanted_us; /* when the rule first said so; 0: not yet */
     _Atomic bool peer_prepared;
     _Atomic uint64_t stop_us;
     _Atomic uint64_t suspended_us;
@@ -173,23 +173,24 @@ void xf_policy_lift_cap(struct xf_policy *policy)
 }
 
 /*
- * The target attaches devices while memory comes. A guest that was ready to stop before they are
- * there would wait for them in its pause, so it runs on.
+ * The target attaches devices while memory comes. A guest that stopped before they are there would
+ * wait for them in its pause, and rounds until then would send its working set again and again: so
+ * it runs on, and what it has got dirty is sent once. A target as slow as that is not waited for
+ * again.
  */
-static bool peer_prepared(struct xf_policy *policy, uint32_t wait_ms)
+static void await_peer_prepared(struct xf_policy *policy)
 {
-    if (policy->stop_wanted_us == 0) {
-        policy->stop_wanted_us = xf_mono_us();
+    uint64_t end_us = xf_mono_us() + PREPARED_WAIT_US;
+
+    while (!xf_job_await(policy->job, &policy->peer_prepared, WAIT_SLICE_MS) &&
+           !xf_job_stopped(policy->job) && xf_mono_us() < end_us) {
+        xf_job_progress(policy->job); /* the save stream stands still for a reason */
     }
-    return xf_job_await(policy->job, &policy->peer_prepared, wait_ms) ||
-           xf_mono_us() - policy->stop_wanted_us > PREPARED_WAIT_US;
+    policy->peer_prepared = true;
 }
 
 static bool may_switch(struct xf_policy *policy, uint32_t wait_ms)
 {
-    if (!peer_prepared(policy, wait_ms)) {
-        return false;
-    }
     if (!policy->switch_wanted) {
         policy->switch_wanted = true;
         policy->switch_wanted_us = xf_mono_us();
@@ -212,14 +213,14 @@ static uint64_t since_start_us(const struct xf_policy *policy)
 /* The rule says stop. Rounds that only pass the time would cost bytes and processors. */
 static enum xf_verdict await_permission(struct xf_policy *policy)
 {
-    while (!may_switch(policy, SWITCH_SLICE_MS)) {
+    while (!may_switch(policy, WAIT_SLICE_MS)) {
         if (xf_job_stopped(policy->job)) {
             return XF_VERDICT_ABORT;
         }
         if (!xf_precopy_may_wait(&policy->rule, since_start_us(policy))) {
             return XF_VERDICT_GO_ON;
         }
-        xf_job_progress(policy->job); /* the save stream stands still for a reason */
+        xf_job_progress(policy->job);
     }
     return xf_precopy_holds(&policy->rule, since_start_us(policy)) ? XF_VERDICT_STOP
                                                                    : XF_VERDICT_GO_ON;
@@ -322,6 +323,9 @@ static enum xf_verdict after_send(struct xf_policy *policy)
     } else {
         /* While stopping, the message can wait for the guest's pause to be over. */
         xf_policy_tell(policy);
+        if (out.verdict == XF_VERDICT_GO_ON && !policy->peer_prepared) {
+            await_peer_prepared(policy);
+        }
     }
     return out.verdict;
 }
