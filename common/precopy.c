@@ -42,6 +42,12 @@ static double send_us(const struct xf_precopy *p, double pages)
     return by_time > by_wire ? by_time : by_wire;
 }
 
+/* The pause that would send so many pages. A fixed cost that is most of it makes pages matter less. */
+static double pause_of_us(const struct xf_precopy *p, uint64_t pages)
+{
+    return (double)p->limits.fixed_us + send_us(p, (double)pages);
+}
+
 /*
  * How many pages get dirty in the next interval. Few pages written often look slow over a long
  * interval and fast over a short one, so the rate alone is believed only after two rounds have
@@ -112,7 +118,8 @@ static void learn_dirty(struct xf_precopy *p, const struct xf_precopy_input *in)
         p->rounds++;
     }
     p->pages = (uint64_t)in->pages;
-    if (p->round <= 1 || p->pages * 100 < p->pages_least * XF_PRECOPY_SHRINK_PERCENT) {
+    if (p->round <= 1 || pause_of_us(p, p->pages) * 100 <
+                             pause_of_us(p, p->pages_least) * XF_PRECOPY_SHRINK_PERCENT) {
         p->pages_least = p->pages;
         p->stale = 0;
     } else if (p->stale < UINT8_MAX) {
@@ -164,8 +171,8 @@ static void decide_stuck(struct xf_precopy *p, uint32_t pause_us, bool late,
 {
     const struct xf_precopy_limits *l = &p->limits;
     bool last = late || p->rounds >= XF_PRECOPY_ROUNDS_MAX || p->stale >= 2 * XF_PRECOPY_PATIENCE;
-    bool low = p->pages * XF_PRECOPY_SHRINK_PERCENT <= p->pages_least * 100;
-    double best = (double)l->fixed_us + send_us(p, (double)p->pages_least);
+    double best = pause_of_us(p, p->pages_least);
+    bool low = pause_of_us(p, p->pages) * XF_PRECOPY_SHRINK_PERCENT <= best * 100;
 
     if (l->slow_allowed && p->cap_percent > cap_steps[sizeof(cap_steps) - 1] && !late &&
         p->rounds < XF_PRECOPY_ROUNDS_MAX) {

@@ -21,10 +21,10 @@ enum xf_verdict {
 
 /* A remainder of so many pages is not worth another round: libxenguest's own rule stops at 50. */
 #define XF_PRECOPY_SMALL_PAGES    50u
-/* Pages count as shrinking when they fall below this share of the fewest so far. */
+/* A pause that sends the pages counts as shrinking when it falls below this share of the least. */
 #define XF_PRECOPY_SHRINK_PERCENT 96u
 /* Rounds in a row that do not shrink before something is done about it. */
-#define XF_PRECOPY_PATIENCE       3u
+#define XF_PRECOPY_PATIENCE       2u
 /* Each slowing restarts patience; a shrinking guest may take more rounds than libxenguest's 30. */
 #define XF_PRECOPY_ROUNDS_MAX     60u
 /* What is sent in a round says something about the wire only from this size on. */

@@ -346,6 +346,27 @@ static void a_fixed_cost_above_the_target_does_not_keep_it_from_stopping(void **
     assert_true(r.rounds <= 3);
 }
 
+/* Where a pause takes 1.5 s anyway, rounds that hope for some ms less only cost time and bytes. */
+static void a_high_fixed_cost_saves_rounds(void **state)
+{
+    struct guest g = gib(20, 32, 18);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+
+    (void)state;
+    g.noise = 0.5;
+    limits.fixed_us = 1500000;
+    limits.max_us = 60000000;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct result r;
+
+        g.random = seed;
+        r = run(&g, &limits);
+        assert_int_equal(r.verdict, XF_VERDICT_STOP);
+        assert_true(r.rounds <= 10);
+        assert_true(r.pause_us < limits.fixed_us * 1.5);
+    }
+}
+
 static void cold_stops_at_once(void **state)
 {
     struct guest g = gib(400, 1024, 100);
@@ -493,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_huge_guest_converges),
         cmocka_unit_test(the_time_limit_stops_or_gives_up),
         cmocka_unit_test(a_fixed_cost_above_the_target_does_not_keep_it_from_stopping),
+        cmocka_unit_test(a_high_fixed_cost_saves_rounds),
         cmocka_unit_test(cold_stops_at_once),
         cmocka_unit_test(waiting_for_permission_uses_up_no_patience),
         cmocka_unit_test(a_calm_guest_is_waited_for_without_rounds),
