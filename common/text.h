@@ -44,6 +44,9 @@ void xf_text_utf8_mend(char *str);
 /* Is this a name as peers may send it: ended by NUL within size, no control character? May be "". */
 bool xf_text_name_ok(const char *name, size_t size);
 
+/* Is one of the lines of text[size] exactly that? The last one need not be ended. */
+bool xf_text_has_line(const char *text, size_t size, const char *line);
+
 /*
  * All parsers take the whole text or nothing: 0, or -EINVAL; numbers outside the bounds -ERANGE.
  * Decimal digits only: no sign, no space, no 0x.

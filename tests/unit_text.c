@@ -219,6 +219,26 @@ static void text_that_is_no_utf8_is_told_and_mended(void **state)
     }
 }
 
+static void a_line_is_found_only_as_a_whole(void **state)
+{
+    static const struct {
+        const char *text;
+        bool has;
+    } cases[] = {
+        { "", false },      { "early", true },       { "early\n", true },      { "\n\nearly", true },
+        { "a\nearly\nb", true }, { "early ", false }, { " early\n", false }, { "earl\ny", false },
+        { "earl", false },  { "earlyearly", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(xf_text_has_line(cases[i].text, strlen(cases[i].text), "early"),
+                         cases[i].has);
+    }
+    assert_false(xf_text_has_line("earlymore", 4, "early")); /* what is read, may be cut off */
+    assert_true(xf_text_has_line("a\0b\nearly\n", 10, "early"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +246,7 @@ int main(void)
         cmocka_unit_test(text_that_does_not_fit_is_cut_and_says_so),
         cmocka_unit_test(a_name_has_an_end_and_no_control_character),
         cmocka_unit_test(text_that_is_no_utf8_is_told_and_mended),
+        cmocka_unit_test(a_line_is_found_only_as_a_whole),
         cmocka_unit_test(numbers_out_of_bounds_are_refused),
         cmocka_unit_test(what_is_not_a_number_is_refused),
         cmocka_unit_test(uuids_come_back_from_their_text),

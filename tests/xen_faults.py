@@ -312,6 +312,7 @@ def minimal_domain(lab):
     lab.exec(SOURCE, "xl", "destroy", DOMAIN)
     xen_guests.forget(lab, DOMAIN)
     lab.hotplug = "minimal"
+    lab.exec(TARGET, "sed -i '/^# xenferry: early/d' /lab/hotplug/*")
     xen_guests.create(lab, DOMAIN, SOURCE)
     xen_moves.wait_known(lab, DOMAIN, SOURCE)
 

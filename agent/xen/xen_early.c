@@ -3,35 +3,64 @@
 
 #include "xen_early.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POLL_US 20000u
+#include "text.h"
+
+#define POLL_US    20000u
+/* Where libxl looks for scripts that are told without a path; it tells nobody. */
+#define SCRIPTS    "/etc/xen/scripts/"
+#define EARLY_LINE "# xenferry: early"
 
 /* ---- which ---- */
 
-static bool disk_is_plain(const libxl_device_disk *disk)
+/* A script says of itself, in a line of its own near its beginning, that it may run early. */
+static bool says_early(const char *script)
+{
+    char path[PATH_MAX], text[4096];
+    ssize_t n = -1;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s%s", script[0] == '/' ? "" : SCRIPTS, script);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0) {
+        n = read(fd, text, sizeof(text));
+        close(fd);
+    }
+    return n > 0 && xf_text_has_line(text, (size_t)n, EARLY_LINE);
+}
+
+static bool is_block_device(const char *path)
 {
     struct stat st;
 
+    return stat(path, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+static bool disk_may_be_early(const libxl_device_disk *disk)
+{
     /* What xl fills in for a plain block device; libxl itself would still choose the backend. */
     return (disk->backend == LIBXL_DISK_BACKEND_PHY ||
             disk->backend == LIBXL_DISK_BACKEND_UNKNOWN) &&
            (disk->format == LIBXL_DISK_FORMAT_RAW || disk->format == LIBXL_DISK_FORMAT_UNKNOWN) &&
-           disk->script == NULL && disk->is_cdrom == 0 && disk->removable == 0 &&
-           disk->backend_domid == 0 && disk->backend_domname == NULL && disk->pdev_path != NULL &&
-           stat(disk->pdev_path, &st) == 0 && S_ISBLK(st.st_mode);
+           disk->is_cdrom == 0 && disk->removable == 0 && disk->backend_domid == 0 &&
+           disk->backend_domname == NULL && disk->pdev_path != NULL &&
+           (disk->script == NULL ? is_block_device(disk->pdev_path) : says_early(disk->script));
 }
 
-static bool nic_is_plain(const libxl_device_nic *nic)
+static bool nic_may_be_early(const libxl_device_nic *nic)
 {
     /* A driver domain's or an emulated one's life is bound to more than a bridge. */
     return nic->nictype != LIBXL_NIC_TYPE_VIF_IOEMU && nic->backend_domid == 0 &&
            nic->backend_domname == NULL && nic->coloft_forwarddev == NULL &&
-           (nic->script == NULL || strstr(nic->script, "vif-bridge") != NULL);
+           (nic->script == NULL || strstr(nic->script, "vif-bridge") != NULL ||
+            says_early(nic->script));
 }
 
 static void *array_of(int n, size_t size)
@@ -51,7 +80,7 @@ static void take_disks(struct xf_xen_early *early, libxl_domain_config *config, 
     early->disks = array_of(config->num_disks, sizeof(*early->disks));
     early->disk_there = array_of(config->num_disks, sizeof(bool));
     for (int i = 0; i < config->num_disks; i++) {
-        if (disk_is_plain(&config->disks[i])) {
+        if (disk_may_be_early(&config->disks[i])) {
             early->disks[early->n_disks++] = config->disks[i];
         } else {
             config->disks[kept++] = config->disks[i];
@@ -68,7 +97,7 @@ static void take_nics(struct xf_xen_early *early, libxl_domain_config *config, i
     early->nics = array_of(config->num_nics, sizeof(*early->nics));
     early->nic_there = array_of(config->num_nics, sizeof(bool));
     for (int i = 0; i < config->num_nics; i++) {
-        if (nic_is_plain(&config->nics[i])) {
+        if (nic_may_be_early(&config->nics[i])) {
             early->nics[early->n_nics++] = config->nics[i];
         } else {
             config->nics[kept++] = config->nics[i];
