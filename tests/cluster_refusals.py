@@ -298,6 +298,15 @@ def no_xen(suite, lab):
     suite.check("no Xen: the agent does not start, and says that this machine does not run under it",
                 answer.code == 1 and "Xen cannot be used: this machine does not run under Xen"
                 in answer.err + answer.out, answer)
+    # What a library of another release does: there is none of the name that was linked to.
+    linked = lab.exec("n3", "ldd", f"{xflab.PREFIX}/libexec/xenferry/xenferry-xen").out
+    library = next(line.split()[2] for line in linked.splitlines() if "libxenlight" in line)
+    answer = lab.exec("n3", "unshare", "-m", "sh", "-c",
+                      'mount --bind /dev/null "$(readlink -f "$1")" && exec xenferryd -f -c "$2"',
+                      "sh", library, xflab.CONF, check=False, timeout=60)
+    suite.check("libxl of another release: the agent does not start, and asks about the version",
+                answer.code == 1 and "Xen's libraries of another version?"
+                in answer.err + answer.out and "libxenlight" in answer.err + answer.out, answer)
     xflab.write(path, good)
     lab.start_agent("n3")
     lab.wait_online(lab.hosts)

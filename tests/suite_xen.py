@@ -6,13 +6,25 @@ import contextlib
 import time
 
 import agents
+import console
 import eyes
 import moves
 import xen_guests
 import xen_moves
 import xen_suite
 import xen_trees
-from xflab import LabError, wait_for
+from xflab import LabError, PREFIX, wait_for
+
+POLICY = f"{PREFIX}/libexec/xenferry/xenferry-policy.so"
+# In place of a hotplug script: the first call fails, all others are the script's own.
+FAILS_ONCE = """#!/bin/sh
+if mkdir /run/failed-once; then
+    xenstore-write "$XENBUS_PATH/hotplug-error" once "$XENBUS_PATH/hotplug-status" error
+    exit 1
+fi
+exec "$0.real" "$@"
+"""
+
 
 def leave_incoming(lab, name, host):
     """What `xl migrate-receive` leaves when its sender is gone: the domain's name with an ending,
@@ -62,22 +74,29 @@ def rule(suite, lab):
     suite.check("its pause is what was predicted, within a factor of 2",
                 total / 2 <= predicted <= total * 2, (predicted, total))
     source = xen_moves.home(lab, "web")
-    domid = lab.exec(source, "xl", "domid", "web").out.strip()
-    lab.exec(source, f"xl debug-keys q; xl dmesg | grep -A4 'domain {domid}:' | tail -4")
     one = moves.Move(lab, source, "web", xen_moves.OTHER[source], "--bandwidth", "2M")
     suite.check("a move is under way", one.wait_event(
-        lambda e: e.get("event") == "progress" and e.get("round", 0) >= 0, 60) is not None)
+        lambda e: e.get("event") == "progress" and e.get("pages_sent", 0) > 0, 60) is not None)
+    domid = lab.exec(source, "xl", "domid", "web").out.strip()
+    suite.check("Xen logs the guest's writes meanwhile", xen_moves.logdirty(lab, source, domid))
     lab.exec(xen_moves.OTHER[source], "xenferry", "cancel", "web", check=False)
     suite.check("cancelled from the other host: exit 21",
                 one.wait(xen_moves.MOVE_LIMIT_S) == 21, one.err)
     suite.guard("cancelled: nothing is left at the target", wait_for, "clean hosts",
                 lambda: not xen_moves.leftovers(lab, "web"), 60, 1)
+    suite.check("cancelled: Xen logs its writes no more",
+                not xen_moves.logdirty(lab, source, domid))
     xen_guests.dirty(lab, "web", 0, 8)
+    lab.exec(source, f"mv {POLICY} {POLICY}.away")
+    _seen, report = xen_moves.moved(suite, lab, "web", "without our rule's library")
+    lab.exec(source, f"mv {POLICY}.away {POLICY}")
+    suite.check("the report says that libxenguest's own rule ran",
+                any("libxenguest" in note for note in report.get("notes", [])),
+                report.get("notes"))
 
 
-def keeper(suite, lab):
-    """on_reboot and on_poweroff of a domain that was moved here."""
-    host = xen_moves.home(lab, "web")
+def reboot(suite, lab, host):
+    """By xl, of a domain that was moved here."""
     before = xen_guests.stat(lab, "web")["instance"]
     first = lab.exec(host, "xl", "domid", "web").out
     lab.exec(host, "xl", "reboot", "web")
@@ -88,7 +107,20 @@ def keeper(suite, lab):
     suite.check("the agents never lost sight of it",
                 xen_moves.known(lab, host) == [("web", host, "running")],
                 xen_moves.known(lab, host))
-    xen_moves.moved(suite, lab, "web", "after its reboot")
+
+
+def keeper(suite, lab):
+    """on_reboot and on_poweroff of a domain that was moved here; its console follows it."""
+    host = xen_moves.home(lab, "web")
+    with console.Console(lab, "n1", "web") as typist:
+        suite.guard("what is typed at the console comes back", typist.wait_echo, [host], 30)
+        reboot(suite, lab, host)
+        suite.guard("the console is there again after the reboot", typist.wait_echo, [host] * 2,
+                    30)
+        xen_moves.moved(suite, lab, "web", "after its reboot")
+        suite.guard("the console follows the domain to the other host", typist.wait_echo,
+                    [host] * 2 + [xen_moves.OTHER[host]], 30)
+        suite.check("Ctrl-] leaves the console", typist.leave() == 0, typist.err)
     host = xen_moves.home(lab, "web")
     lab.exec(host, "systemctl", "restart", "xenferryd", timeout=60)
     agents.wait_online(lab, lab.hosts)
@@ -101,6 +133,20 @@ def keeper(suite, lab):
                 lambda: not xen_moves.leftovers(lab, "web"), 30, 1)
 
 
+def late_device(suite, lab):
+    """One whose script fails early is attached in the pause, and once."""
+    target = xen_moves.OTHER[xen_moves.home(lab, "guest")]
+    script = "/etc/xen/scripts/vif-bridge"
+    lab.exec(target, f"mv {script} {script}.real && cat >{script} && chmod 755 {script}",
+             stdin=FAILS_ONCE)
+    _seen, report = xen_moves.moved(suite, lab, "guest", "with a hotplug script that fails once")
+    lab.exec(target, f"mv {script}.real {script} && rmdir /run/failed-once")
+    suite.check("the report says that a device came late",
+                any("could not be attached early" in note for note in report.get("notes", [])),
+                report.get("notes"))
+    suite.guard("it is there once, and works", xen_trees.settled, lab, target, "guest")
+
+
 def beside_xl(suite, lab):
     """A domain that xl started is taken up, and after a move it is what xl's own would have made of
     it; what xl's migration leaves is shown and left alone."""
@@ -110,6 +156,7 @@ def beside_xl(suite, lab):
     xen_moves.moved(suite, lab, "guest", "a domain of xl's")
     xen_trees.same_as_xl(suite, lab, "guest")
     xen_trees.devices_come_and_go(suite, lab, "guest")
+    late_device(suite, lab)
     xen_trees.save_and_restore(suite, lab, "guest")
     leave_incoming(lab, "guest", "n2")
     suite.guard("what xl left is shown where it is", wait_for, "the news", lambda: (
@@ -172,5 +219,7 @@ def run(suite, _options):
     with xen_suite.lab_of(suite, "suite") as lab:
         started = time.monotonic()
         for part in (live_moves, rule, keeper, beside_xl, refusals, faults):
+            begun = time.monotonic()
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
+            suite.say(f"        {part.__name__}: {time.monotonic() - begun:.0f} s")
         suite.figure("tests_s", round(time.monotonic() - started))

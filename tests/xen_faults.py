@@ -32,6 +32,7 @@ CUT = "cut-link"  # of all traffic between the two: with a third host, or both a
 SPECIAL = ("no-memory", "memory-taken", "script-fails-early", "script-fails-late", "disk-missing",
            "disk-goes")
 HEARD_S = 3.0  # an agent that is let go has done its part by then
+NOTICED_S = 12.0  # longer than Corosync's token
 REACH_LIMIT_S = 120.0
 SETTLE_LIMIT_S = 150.0
 END_LIMIT_S = 240.0
@@ -54,6 +55,9 @@ class Plan:
         self.pages = rng.randrange(200, 9000)   # sent before a fault of the pre-copy strikes
         # Until what was held or cut is let go; TCP makes up for a short cut.
         self.hold_s = rng.uniform(3.0, 20.0) if fault.startswith("cut") else rng.uniform(0.3, 6.0)
+        if (fault, phase) == ("power-target", "READY"):
+            # READY is heard together with the news that its sender died: no reason to commit.
+            self.hold_s = NOTICED_S
         self.slow_s = rng.uniform(2.0, 8.0)     # that xenstored does not answer
 
 

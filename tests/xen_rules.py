@@ -151,7 +151,7 @@ def left_running(suite, lab, who, host):
     shutdown = lab.exec(host, "xenstore-read", f"/local/domain/{before[0]}/control/shutdown",
                         check=False).out.strip()
     suite.check(f"{who}: the request to suspend was taken back", shutdown == "", shutdown)
-    suite.check(f"{who}: Xen logs its writes no more", not logdirty(lab, host, before[0]))
+    suite.check(f"{who}: Xen logs its writes no more", not xen_moves.logdirty(lab, host, before[0]))
     suite.say(f"        {seen}; the judge counted {counted['answers']} answers, its longest gap "
               f"{counted['longest_gap_ms']:.0f} ms; {one.err.strip()}")
 
@@ -174,15 +174,6 @@ def never_suspends(suite, lab):
     xen_guests.forget(lab, "deaf")
     suite.guard("it is no longer shown", wait_for, "the news", lambda: all(
         xen_moves.known(lab, each) == [] for each in lab.hosts), 30, 0.5)
-
-
-def logdirty(lab, host, domid):
-    """Whether Xen logs the writes of a domain: what it says of itself."""
-    lab.exec(host, "xl dmesg -c >/dev/null; xl debug-keys q")
-    dump = lab.exec(host, "xl", "dmesg").out
-    own = dump.split(f"General information for domain {domid}:")[-1]
-    own = own.split("General information for domain")[0]
-    return "log_dirty" in own
 
 
 # -- H12

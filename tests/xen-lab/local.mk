@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/xen-lab/build-kernel.sh \
 	tests/xen-lab/build-xen.sh \
 	tests/xen-lab/conformance.py \
+	tests/xen-lab/console.py \
 	tests/xen-lab/dom0 \
 	tests/xen-lab/dom0-packages.list \
 	tests/xen-lab/dom0-setup.sh \

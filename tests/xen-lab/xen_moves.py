@@ -92,6 +92,15 @@ def kept(suite, lab, name, what, exit_code, reason, *options):
     return seen, one.report()
 
 
+def logdirty(lab, host, domid):
+    """Whether Xen logs the writes of a domain: what it says of itself."""
+    lab.exec(host, "xl dmesg -c >/dev/null; xl debug-keys q")
+    dump = lab.exec(host, "xl", "dmesg").out
+    own = dump.split(f"General information for domain {domid}:")[-1]
+    own = own.split("General information for domain")[0]
+    return "log_dirty" in own
+
+
 def migrations(lab, host):
     answer = agents.xenferry(lab, host, "status", "--json", check=False, timeout=30)
     return answer.json()["migrations"] if answer.code == 0 else None
