@@ -469,6 +469,7 @@ static void tick_domain(struct xf_domain *dom, uint64_t now)
     xf_op_tick(dom, now);
     xf_attempt_tick(dom, now);
     forget_old_progress(dom, now);
+    xf_domain_watch_copies(dom, now);
     destroy_if_home(dom);
 }
 

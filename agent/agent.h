@@ -90,6 +90,8 @@ struct xf_domain {
     uint8_t copies[XF_NODES_MAX]; /* enum xf_copy: what each node was last heard to hold */
     uint32_t listed;              /* by slot: stood in the HELLO that is being received */
     uint64_t timer_at_ms;         /* 0: disarmed */
+    uint64_t twofold_ms; /* since when it seems to run here and elsewhere; 0: it does not */
+    bool twofold_told;
     bool stepping;
 
     struct xf_attempt *attempt; /* NULL: not a party, or an earlier agent's */
@@ -197,6 +199,8 @@ struct xf_domain *xf_domain_get(struct xf_agent *agent, const struct xf_uuid *uu
 int xf_domains_boot(struct xf_agent *agent);
 void xf_domains_free(struct xf_agent *agent);
 void xf_domain_learn(struct xf_domain *dom, const char *name, uint32_t memory_mib);
+/* Logs, once, that it has been running here and elsewhere for longer than any move takes. */
+void xf_domain_watch_copies(struct xf_domain *dom, uint64_t now_ms);
 /* The node that runs it or else holds it; id 0: none. */
 struct xf_node xf_domain_holder(const struct xf_domain *dom);
 const char *xf_domain_shown(const struct xf_domain *dom); /* its name, or else its uuid */

@@ -17,7 +17,12 @@
 #include "store_notes.h"
 #include "text.h"
 
-#define SCAN_MAX 4096u
+#define SCAN_MAX   4096u
+/*
+ * The rules cannot lead to two copies; what is done behind their back, or by `resolve`, can. A move by
+ * the hypervisor's own tools looks like it until the old host has taken its copy down.
+ */
+#define TWOFOLD_MS 15000u
 
 struct xf_domain *xf_domain_find(struct xf_agent *agent, const struct xf_uuid *uuid)
 {
@@ -244,6 +249,37 @@ static struct xf_node holder_among(const struct xf_domain *dom, bool members)
         }
     }
     return (struct xf_node){ 0 };
+}
+
+/* A running copy on another node that is there; NULL: none. */
+static const struct xf_peer *second_copy(const struct xf_domain *dom)
+{
+    const struct xf_agent *agent = dom->agent;
+
+    for (uint8_t i = 0; i < XF_NODES_MAX; i++) {
+        if (i != agent->cluster.self.i && dom->copies[i] == XF_COPY_RUNNING &&
+            agent->peer[i].member) {
+            return &agent->peer[i];
+        }
+    }
+    return NULL;
+}
+
+void xf_domain_watch_copies(struct xf_domain *dom, uint64_t now_ms)
+{
+    const struct xf_peer *peer =
+        dom->copies[dom->agent->cluster.self.i] == XF_COPY_RUNNING ? second_copy(dom) : NULL;
+
+    if (peer == NULL) {
+        dom->twofold_ms = 0;
+        dom->twofold_told = false;
+    } else if (dom->twofold_ms == 0) {
+        dom->twofold_ms = now_ms;
+    } else if (!dom->twofold_told && now_ms >= dom->twofold_ms + TWOFOLD_MS) {
+        dom->twofold_told = true;
+        xf_domain_log(dom, LOG_ERR, "runs here and on %s: destroy one of the two at once",
+                      peer->name);
+    }
 }
 
 /* What an absent node was last heard to hold counts only where no present one holds anything. */

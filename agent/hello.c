@@ -142,12 +142,6 @@ static void take_domain(struct xf_agent *agent, struct xf_peer *peer, uint32_t b
     dom->listed |= bit;
     dom->copies[xf_cluster_slot(&agent->cluster, peer->node).i] = d->copy;
     xf_domain_event(dom, &event);
-    if (d->copy == XF_COPY_RUNNING && peer != xf_peer_self(agent) &&
-        dom->copies[agent->cluster.self.i] == XF_COPY_RUNNING) {
-        /* The rules cannot lead here; what is done behind their back, or by `resolve`, can. */
-        xf_domain_log(dom, LOG_ERR, "runs here and on %s: destroy one of the two at once",
-                      peer->name);
-    }
 }
 
 static void take_off_list(struct xf_agent *agent, const struct xf_hello *h)

@@ -53,7 +53,7 @@ SUITES = {
     "fuzz": (suite_source.run_fuzz, None, None),
     "distcheck": (suite_source.run_distcheck, None, None),
 }
-DEFAULT = ("unit", "fuzz", "cluster", "campaign", "soak", "bench")
+DEFAULT = ("unit", "fuzz", "cluster", "campaign", "soak", "bench", "xen")
 
 
 def arguments():

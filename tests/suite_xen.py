@@ -173,6 +173,26 @@ def beside_xl(suite, lab):
     suite.check("the domain itself runs on", xen_moves.home(lab, "guest") == "n1")
 
 
+def alarms(lab, host):
+    """How often the agent has said that a domain runs twice."""
+    said = lab.exec(host, "journalctl", "-u", "xenferryd", "-o", "cat").out
+    return said.count("destroy one of the two at once")
+
+
+def run_twice(suite, lab):
+    """What nobody can forbid to root: xl starts the domain on the other host as well, without its
+    disk. Agents tell of that, and did not when it was xl that moved it."""
+    suite.check("a migration of xl's was taken for nothing else",
+                [alarms(lab, host) for host in lab.hosts] == [0, 0])
+    to = xen_moves.OTHER[xen_moves.home(lab, "guest")]
+    facts = {**lab.domains["guest"], "device": None, "mac": "00:16:3e:79:ff:fd"}
+    lab.exec(to, "cat >/lab/twice.cfg", stdin=xen_guests.config_text(facts))
+    lab.exec(to, "xl", "create", "-q", "-e", "-p", "/lab/twice.cfg", timeout=120)
+    suite.guard("both agents say that it runs twice, once", wait_for, "the alarm",
+                lambda: [alarms(lab, host) for host in lab.hosts] == [1, 1], 60, 1)
+    lab.exec(to, "xl", "destroy", "guest")
+
+
 def refusals(suite, lab):
     """What must be said before anything is done."""
     answer = agents.xenferry(lab, "n1", "create", "/lab/guest.cfg", "--json", check=False)
@@ -218,7 +238,7 @@ def faults(suite, lab):
 def run(suite, _options):
     with xen_suite.lab_of(suite, "suite") as lab:
         started = time.monotonic()
-        for part in (live_moves, rule, keeper, beside_xl, refusals, faults):
+        for part in (live_moves, rule, keeper, beside_xl, refusals, faults, run_twice):
             begun = time.monotonic()
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             suite.say(f"        {part.__name__}: {time.monotonic() - begun:.0f} s")

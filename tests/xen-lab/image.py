@@ -5,6 +5,7 @@ hypervisor with shadow paging, the guests' kernel and program, keys.
 Each piece has a folder in the cache, named after the hash of all it is made of; a folder that
 exists is whole. The cache is $XENFERRY_CACHE or /var/cache/xenferry-lab.
 """
+import concurrent.futures
 import contextlib
 import fcntl
 import glob
@@ -263,7 +264,12 @@ def build_host(new, log, root, kernel, guest_dir):
 def host(say=lambda text: None):
     """Folder of the hosts' disk, kernel and hypervisor."""
     with locked():
-        root, kernel, guest_dir = tree(say), guest_kernel(say), guest(say)
+        # First: its folders' names begin as those of the kernel, which prune() would take for old.
+        guest_dir = guest(say)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            # Each keeps a processor busy for a minute or more by what cannot be done side by side.
+            parts = [pool.submit(part, say) for part in (tree, guest_kernel)]
+            root, kernel = (part.result() for part in parts)
         key = digest(os.path.basename(os.path.dirname(root)), ours("dom0"), ours("dom0-setup.sh"),
                      kernel, guest_dir)
         return piece("host", key, lambda new, log: build_host(new, log, root, kernel, guest_dir),
