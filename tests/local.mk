@@ -171,18 +171,23 @@ tests_fuzz_xen_config_LDADD = $(LDADD) $(JANSSON_LIBS)
 tests_fuzz_xen_config_SOURCES = tests/fuzz_xen_config.c agent/hyper_xen_config.c
 FUZZ_TARGETS += tests/fuzz_stream
 
-# The data path. moverpair tells stories to two mover_fake; tests/bench measures.
+# The data path. moverpair and moverhyper tell stories to two mover_fake; tests/bench measures.
 UNIT_TESTS += tests/unit_pack
 tests_unit_pack_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_page
 tests_unit_page_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_precopy
 tests_unit_precopy_LDADD = $(UNIT_LIBS)
-check_PROGRAMS += tests/moverpair tests/mover_fake
-TESTS += tests/moverpair
+check_PROGRAMS += tests/moverpair tests/moverhyper tests/mover_fake
+TESTS += tests/moverpair tests/moverhyper
 tests_moverpair_CFLAGS = $(AM_CFLAGS) -pthread
 tests_moverpair_LDADD = common/libxfcommon.a -lpthread
 tests_moverpair_SOURCES = tests/moverpair.c tests/moverrun.c tests/moverrun.h \
+	tests/moverlib.c tests/moverlib.h \
+	tests/moverstage.c tests/moverstage.h
+tests_moverhyper_CFLAGS = $(AM_CFLAGS) -pthread
+tests_moverhyper_LDADD = common/libxfcommon.a -lpthread
+tests_moverhyper_SOURCES = tests/moverhyper.c tests/moverrun.c tests/moverrun.h \
 	tests/moverlib.c tests/moverlib.h \
 	tests/moverstage.c tests/moverstage.h
 tests_mover_fake_CFLAGS = $(mover_cflags)
