@@ -90,8 +90,9 @@ struct xf_domain {
     uint8_t copies[XF_NODES_MAX]; /* enum xf_copy: what each node was last heard to hold */
     uint32_t listed;              /* by slot: stood in the HELLO that is being received */
     uint64_t timer_at_ms;         /* 0: disarmed */
-    uint64_t twofold_ms; /* since when it seems to run here and elsewhere; 0: it does not */
-    bool twofold_told;
+    uint64_t doubled_ms; /* since when it seems to run here and elsewhere; 0: it does not */
+    bool doubled_told;
+    bool away; /* its copy here is what xl's own migration has left behind */
     bool stepping;
 
     struct xf_attempt *attempt; /* NULL: not a party, or an earlier agent's */

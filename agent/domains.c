@@ -19,10 +19,10 @@
 
 #define SCAN_MAX   4096u
 /*
- * The rules cannot lead to two copies; what is done behind their back, or by `resolve`, can. A move by
- * the hypervisor's own tools looks like it until the old host has taken its copy down.
+ * The rules cannot lead to two copies; what is done behind their back, or by `resolve`, can. A move
+ * by the hypervisor's own tools looks like it until the old host has taken its copy down.
  */
-#define TWOFOLD_MS 15000u
+#define DOUBLED_MS 15000u
 
 struct xf_domain *xf_domain_find(struct xf_agent *agent, const struct xf_uuid *uuid)
 {
@@ -267,17 +267,18 @@ static const struct xf_peer *second_copy(const struct xf_domain *dom)
 
 void xf_domain_watch_copies(struct xf_domain *dom, uint64_t now_ms)
 {
-    const struct xf_peer *peer =
-        dom->copies[dom->agent->cluster.self.i] == XF_COPY_RUNNING ? second_copy(dom) : NULL;
+    bool runs_here = dom->copies[dom->agent->cluster.self.i] == XF_COPY_RUNNING && !dom->away;
+    const struct xf_peer *peer = runs_here ? second_copy(dom) : NULL;
 
     if (peer == NULL) {
-        dom->twofold_ms = 0;
-        dom->twofold_told = false;
-    } else if (dom->twofold_ms == 0) {
-        dom->twofold_ms = now_ms;
-    } else if (!dom->twofold_told && now_ms >= dom->twofold_ms + TWOFOLD_MS) {
-        dom->twofold_told = true;
-        xf_domain_log(dom, LOG_ERR, "runs here and on %s: destroy one of the two at once",
+        dom->doubled_ms = 0;
+        dom->doubled_told = false;
+    } else if (dom->doubled_ms == 0) {
+        dom->doubled_ms = now_ms;
+    } else if (!dom->doubled_told && now_ms >= dom->doubled_ms + DOUBLED_MS) {
+        dom->doubled_told = true;
+        xf_domain_log(dom, LOG_ERR,
+                      "seems to run here and on %s: look at both, and destroy the stale copy at once",
                       peer->name);
     }
 }

@@ -76,6 +76,9 @@ static void changed(void *arg, const struct xf_dom_info *info, bool is_gone)
     struct xf_agent *agent = arg;
     struct xf_domain *dom = xf_domain_find(agent, &info->uuid);
 
+    if (dom != NULL) {
+        dom->away = info->foreign && !is_gone && info->variant == XF_VARIANT_MIGRATEDAWAY;
+    }
     if (info->foreign) {
         return;
     }

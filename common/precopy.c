@@ -42,10 +42,23 @@ static double send_us(const struct xf_precopy *p, double pages)
     return by_time > by_wire ? by_time : by_wire;
 }
 
-/* The pause that would send so many pages. A fixed cost that is most of it makes pages matter less. */
+/* The pause that would send so many pages. */
 static double pause_of_us(const struct xf_precopy *p, uint64_t pages)
 {
     return (double)p->limits.fixed_us + send_us(p, (double)pages);
+}
+
+/*
+ * Is the first clearly less than the second? Where the fixed cost is most of a pause, fewer pages
+ * save little of it; as long as none has been short enough, though, the pages are all that counts.
+ */
+static bool is_less(const struct xf_precopy *p, uint64_t pages, uint64_t than)
+{
+    bool enough = pause_of_us(p, p->pages_least) <= (double)p->limits.max_us;
+    double fixed = enough ? (double)p->limits.fixed_us : 0;
+
+    return (fixed + send_us(p, (double)pages)) * 100 <
+           (fixed + send_us(p, (double)than)) * XF_PRECOPY_SHRINK_PERCENT;
 }
 
 /*
@@ -118,8 +131,7 @@ static void learn_dirty(struct xf_precopy *p, const struct xf_precopy_input *in)
         p->rounds++;
     }
     p->pages = (uint64_t)in->pages;
-    if (p->round <= 1 || pause_of_us(p, p->pages) * 100 <
-                             pause_of_us(p, p->pages_least) * XF_PRECOPY_SHRINK_PERCENT) {
+    if (p->round <= 1 || is_less(p, p->pages, p->pages_least)) {
         p->pages_least = p->pages;
         p->stale = 0;
     } else if (p->stale < UINT8_MAX) {
@@ -172,7 +184,7 @@ static void decide_stuck(struct xf_precopy *p, uint32_t pause_us, bool late,
     const struct xf_precopy_limits *l = &p->limits;
     bool last = late || p->rounds >= XF_PRECOPY_ROUNDS_MAX || p->stale >= 2 * XF_PRECOPY_PATIENCE;
     double best = pause_of_us(p, p->pages_least);
-    bool low = pause_of_us(p, p->pages) * XF_PRECOPY_SHRINK_PERCENT <= best * 100;
+    bool low = !is_less(p, p->pages_least, p->pages);
 
     if (l->slow_allowed && p->cap_percent > cap_steps[sizeof(cap_steps) - 1] && !late &&
         p->rounds < XF_PRECOPY_ROUNDS_MAX) {

@@ -298,7 +298,7 @@ def no_xen(suite, lab):
     suite.check("no Xen: the agent does not start, and says that this machine does not run under it",
                 answer.code == 1 and "Xen cannot be used: this machine does not run under Xen"
                 in answer.err + answer.out, answer)
-    # What a library of another release does: there is none of the name that was linked to.
+    # As on a host with another release of Xen: the library that was linked to cannot be loaded.
     linked = lab.exec("n3", "ldd", f"{xflab.PREFIX}/libexec/xenferry/xenferry-xen").out
     library = next(line.split()[2] for line in linked.splitlines() if "libxenlight" in line)
     answer = lab.exec("n3", "unshare", "-m", "sh", "-c",

@@ -190,7 +190,8 @@ tests_moverhyper_LDADD = common/libxfcommon.a -lpthread
 tests_moverhyper_SOURCES = tests/moverhyper.c tests/moverrun.c tests/moverrun.h \
 	tests/moverlib.c tests/moverlib.h \
 	tests/moverstage.c tests/moverstage.h
-tests_mover_fake_CFLAGS = $(mover_cflags)
+# Its peer may be waited for in vain; that must not take as long as it may in life.
+tests_mover_fake_CFLAGS = $(mover_cflags) -DPREPARED_WAIT_US=6000000ull
 tests_mover_fake_LDADD = $(mover_libs)
 tests_mover_fake_SOURCES = $(mover_sources) tests/mover_fake.c \
 	tests/mover_log.c tests/mover_log.h

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * More stories of two movers, as in moverpair.c: of hypervisors that fail, and of guests so busy that
- * the stop rule has something to do.
+ * More stories of two movers, as in moverpair.c: of hypervisors that fail, and of guests so busy
+ * that the stop rule has something to do.
  */
 #include "config.h"
 

@@ -131,6 +131,14 @@ static void wait_for_a_target_that_is_never_prepared(void)
     STAGE_CHECK(stage->s.msg.type == 0);
 }
 
+static void the_target_is_not_waited_for_for_ever(void)
+{
+    wait_for_a_target_that_is_never_prepared();
+    moverstage_until_want_end();
+    STAGE_CHECK(stage->s.msg.type == XF_LINK_WANT_END);
+    moverstage_finish();
+}
+
 static void cancelling_ends_the_wait_for_the_target(void)
 {
     wait_for_a_target_that_is_never_prepared();
@@ -427,6 +435,7 @@ static const struct moverstory stories[] = {
     STORY(nothing_is_built_before_the_end_is_granted),
     STORY(the_guest_is_suspended_only_when_the_agent_allows_it),
     STORY(the_target_is_waited_for_without_rounds),
+    STORY(the_target_is_not_waited_for_for_ever),
     STORY(cancelling_ends_the_wait_for_the_target),
     STORY(a_target_killed_while_it_is_waited_for_is_told),
     STORY(the_time_limit_ends_the_wait_for_the_target),

@@ -367,6 +367,22 @@ static void a_high_fixed_cost_saves_rounds(void **state)
     }
 }
 
+/* But rounds that bring the pause below the maximum are never too few. */
+static void a_fixed_cost_near_the_maximum_does_not_keep_it_from_converging(void **state)
+{
+    struct guest g = gib(90, 1024, 100);
+    struct xf_precopy_limits limits = defaults(g.total_pages);
+    struct result r;
+
+    (void)state;
+    limits.fixed_us = 900000;
+    limits.slow_allowed = true;
+    r = run(&g, &limits);
+    assert_int_equal(r.verdict, XF_VERDICT_STOP);
+    assert_int_equal(r.n_slow, 0);
+    assert_true(r.pause_us <= limits.max_us);
+}
+
 static void cold_stops_at_once(void **state)
 {
     struct guest g = gib(400, 1024, 100);
@@ -515,6 +531,7 @@ int main(void)
         cmocka_unit_test(the_time_limit_stops_or_gives_up),
         cmocka_unit_test(a_fixed_cost_above_the_target_does_not_keep_it_from_stopping),
         cmocka_unit_test(a_high_fixed_cost_saves_rounds),
+        cmocka_unit_test(a_fixed_cost_near_the_maximum_does_not_keep_it_from_converging),
         cmocka_unit_test(cold_stops_at_once),
         cmocka_unit_test(waiting_for_permission_uses_up_no_patience),
         cmocka_unit_test(a_calm_guest_is_waited_for_without_rounds),

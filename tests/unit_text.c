@@ -225,9 +225,16 @@ static void a_line_is_found_only_as_a_whole(void **state)
         const char *text;
         bool has;
     } cases[] = {
-        { "", false },      { "early", true },       { "early\n", true },      { "\n\nearly", true },
-        { "a\nearly\nb", true }, { "early ", false }, { " early\n", false }, { "earl\ny", false },
-        { "earl", false },  { "earlyearly", false },
+        { "", false },
+        { "early", true },
+        { "early\n", true },
+        { "\n\nearly", true },
+        { "a\nearly\nb", true },
+        { "early ", false },
+        { " early\n", false },
+        { "earl\ny", false },
+        { "earl", false },
+        { "earlyearly", false },
     };
 
     (void)state;

@@ -125,7 +125,7 @@ void xf_xen_early_take(struct xf_xen_early *early, struct xf_xen *xen, const str
     if (disks_left + nics_left > 0) {
         snprintf(note, note_size,
                  "%d disks and %d interfaces are attached in the pause: their backends have a "
-                 "script, a format or a domain of their own",
+                 "format or a domain of their own, or a script that does not say it may be early",
                  disks_left, nics_left);
     }
 }

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Somebody at a domain's console by `xenferry console`. Nobody reads it in the guest: what comes
-back is the echo of its terminal."""
+"""Somebody at a domain's console by `xenferry console`, on a terminal of the host."""
 import contextlib
+import re
 import subprocess
 import threading
 
-from xflab import wait_for
+from xflab import LabError, wait_for
 
 ESCAPE = "\x1d"  # Ctrl-]
 
@@ -15,14 +15,13 @@ class Console:
 
     def __init__(self, lab, host, name):
         self.name = name
-        self.out, self.err = [], []
+        self.text = ""
         self._marks = 0
-        self._process = lab.popen_with(host, f"xenferry console {name}", subprocess.PIPE)
-        self._readers = [threading.Thread(target=self._read, args=pair, daemon=True)
-                         for pair in ((self._process.stdout, self.out),
-                                      (self._process.stderr, self.err))]
-        for reader in self._readers:
-            reader.start()
+        self._process = subprocess.Popen(  # pylint: disable=R1732
+            lab.command_line(host, ["xenferry", "console", name], "-tt"), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self):
         return self
@@ -35,38 +34,36 @@ class Console:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(10)
-        for reader in self._readers:
-            reader.join(10)
+        self._reader.join(10)
 
-    @staticmethod
-    def _read(stream, heard):
-        with stream:
+    def _read(self):
+        with self._process.stdout as stream:
             for line in stream:
-                heard.append(line)
+                self.text += line
 
     def begun(self):
         """The hosts that it has been on, in their order, as it says itself."""
-        return [line.split()[2].rstrip(";") for line in self.err
-                if line.startswith(f"[{self.name} on ")]
+        return re.findall(rf"\[{self.name} on (\w+); ", self.text)
 
-    def _echoed(self):
-        self._marks += 1
-        mark = f"mark-{self._marks}"
-        self._process.stdin.write(f"{mark}\n")
+    def _type(self, text):
+        self._process.stdin.write(text)
         self._process.stdin.flush()
-        with contextlib.suppress(TimeoutError):
-            wait_for("the echo", lambda: any(mark in line for line in self.out), 3, 0.1)
+
+    def _answered(self):
+        self._marks += 1
+        self._type(f"mark {self._marks}\r")
+        with contextlib.suppress(LabError):
+            wait_for("the answer", lambda: f'heard "mark {self._marks}"' in self.text, 3, 0.1)
             return True
         return False
 
-    def wait_echo(self, places, limit_s):
-        """Waits until it is on the last of these hosts, and what is typed comes back from there."""
+    def wait_answer(self, places, limit_s):
+        """Waits until it is on the last of these hosts, and the guest answers to what is typed."""
         wait_for(f"the console of {self.name} has been on {places}",
                  lambda: self.begun() == places, limit_s, 0.2)
-        wait_for("what is typed comes back", self._echoed, limit_s, 0)
+        wait_for("the guest answers at its console", self._answered, limit_s, 0)
 
     def leave(self):
         """Ctrl-]: the exit code."""
-        self._process.stdin.write(ESCAPE)
-        self._process.stdin.flush()
+        self._type(ESCAPE)
         return self._process.wait(20)

@@ -96,9 +96,10 @@ def logdirty(lab, host, domid):
     """Whether Xen logs the writes of a domain: what it says of itself."""
     lab.exec(host, "xl dmesg -c >/dev/null; xl debug-keys q")
     dump = lab.exec(host, "xl", "dmesg").out
-    own = dump.split(f"General information for domain {domid}:")[-1]
-    own = own.split("General information for domain")[0]
-    return "log_dirty" in own
+    _before, header, own = dump.partition(f"General information for domain {domid}:")
+    if not header:
+        raise LabError(f"Xen says nothing of domain {domid}")
+    return "log_dirty" in own.split("General information for domain")[0]
 
 
 def migrations(lab, host):

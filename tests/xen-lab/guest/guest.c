@@ -274,6 +274,19 @@ static void open_console(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+/* Whoever types a line gets an answer that no terminal on the way could have given. */
+static void *answer_console(void *arg)
+{
+    char line[256];
+
+    (void)arg;
+    while (fgets(line, sizeof(line), stdin) != NULL) {
+        line[strcspn(line, "\r\n")] = '\0';
+        printf("guest: heard \"%s\"\n", line);
+    }
+    return NULL;
+}
+
 /* An emulated processor has nothing random soon after its start; the time of the start differs. */
 static uint64_t draw_instance(void)
 {
@@ -292,7 +305,7 @@ int main(int argc, char **argv)
 {
     static struct guest guest;
     const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
-    pthread_t memory, disk;
+    pthread_t memory, disk, console;
 
     if (name != NULL && strcmp(name, "/poweroff") == 0) {
         power(RB_POWER_OFF);
@@ -308,7 +321,8 @@ int main(int argc, char **argv)
     guest.instance = draw_instance();
     start_network();
     if (pthread_create(&memory, NULL, guest_memory_run, &guest) != 0 ||
-        pthread_create(&disk, NULL, guest_disk_run, &guest) != 0) {
+        pthread_create(&disk, NULL, guest_disk_run, &guest) != 0 ||
+        pthread_create(&console, NULL, answer_console, NULL) != 0) {
         perror("guest: thread");
     }
     run_network(&guest);
