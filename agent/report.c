@@ -179,11 +179,11 @@ static json_t *pause_json(const struct xf_attempt *at)
     uint64_t began_us = at->suspended_us > suspend_us ? at->suspended_us - suspend_us : 0;
     uint64_t answer_us = at->running_us > at->commit_us ? at->running_us - at->commit_us : 0;
     uint64_t seen_us = at->seen_us > at->running_us ? at->seen_us : at->running_us;
-    bool paused = at->suspended_us != 0;
+    bool timed = at->suspended_us != 0 && suspend_us != 0;
     bool ran = at->running_us != 0 && at->commit_us != 0;
 
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "total_ms", span(began_us, at->running_us),
-                     "suspend_ms", paused ? ms_of(suspend_us) : json_null(), "last_pages_ms",
+                     "suspend_ms", timed ? ms_of(suspend_us) : json_null(), "last_pages_ms",
                      span(at->suspended_us, at->want_end_us), "build_ms",
                      at->ready_us != 0 ? ms_of(at->build_us) : json_null(), "commit_ms",
                      ran ? ms_of(answer_us > at->unpause_us ? answer_us - at->unpause_us : 0)

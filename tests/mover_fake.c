@@ -277,7 +277,7 @@ static int fake_save(const char *dir, const struct xf_uuid *uuid, int fd, bool c
     n = rc < 0 ? 0 : g.n_all;
     rc = rc < 0 ? rc : write_begin(&g, fd);
     rc = rc < 0 ? rc : write_odd(&g, fd);
-    if (rc == 0 && !cold) {
+    if (rc == 0 && !cold && !fault("own-rule")) {
         rc = live_rounds(&g, fd, events, arg, &pfn, &n);
     }
     if (rc == 0 && fault("no-suspend")) {

@@ -110,6 +110,18 @@ static void a_domain_that_is_never_built_is_told(void)
     moverstage_both_ended_here();
 }
 
+/* Nobody asks for a switch-over, and when the guest was told to suspend is not known. */
+static void a_hypervisor_may_go_by_a_rule_of_its_own(void)
+{
+    stage->s.fault = "own-rule";
+    moverstage_start_both();
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_SUSPENDED, STAGE_WAIT_MS));
+    STAGE_CHECK(moverlib_expect(&stage->s, XF_LINK_WANT_END, STAGE_WAIT_MS));
+    moverstage_finish();
+    STAGE_CHECK(stage->s.msg.totals.suspend_us == 0);
+    STAGE_CHECK(stage->s.msg.totals.predicted_pause_us == 0);
+}
+
 /* ---- the stop rule at work ---- */
 
 /* All pages dirty in each round, and a wire that takes about 200 ms for them. */
@@ -220,6 +232,7 @@ static const struct moverstory stories[] = {
     STORY(the_peers_word_for_the_domains_size_is_not_enough),
     STORY(a_hanging_restore_is_told),
     STORY(a_domain_that_is_never_built_is_told),
+    STORY(a_hypervisor_may_go_by_a_rule_of_its_own),
     STORY(a_busy_guest_is_left_alone),
     STORY(a_slowed_guest_gets_its_speed_back),
     STORY(a_guest_slowed_while_all_is_cancelled_gets_its_speed_back),

@@ -82,19 +82,22 @@ def rule(suite, lab):
     lab.exec(xen_moves.OTHER[source], "xenferry", "cancel", "web", check=False)
     suite.check("cancelled from the other host: exit 21",
                 one.wait(xen_moves.MOVE_LIMIT_S) == 21, one.err)
-    suite.guard("cancelled: nothing is left at the target", wait_for, "clean hosts",
-                lambda: not xen_moves.leftovers(lab, "web"), 60, 1)
+    xen_moves.check_clean(suite, lab, "web", "cancelled: nothing is left at the target", 60)
     suite.guard("cancelled: Xen logs its writes no more", wait_for, "the end of logging",
                 lambda: not xen_moves.logdirty(lab, source, domid), 30, 1)
     xen_guests.dirty(lab, "web", 0, 8)
     lab.exec(source, f"mv {POLICY} {POLICY}.away")
     try:
-        _seen, report = xen_moves.moved(suite, lab, "web", "without our rule's library")
+        seen, report = xen_moves.moved(suite, lab, "web", "without our rule's library")
     finally:
         lab.exec(source, f"mv {POLICY}.away {POLICY}")
     suite.check("the report says that libxenguest's own rule ran",
                 any("libxenguest" in note for note in report.get("notes", [])),
                 report.get("notes"))
+    pause = report.get("pause", {})
+    suite.check("and of the pause only what is known: not how long suspending took",
+                pause.get("suspend_ms") is None and pause.get("total_ms", 1e9) <= seen.gap_ms,
+                (pause, seen.gap_ms))
 
 
 def reboot(suite, lab, host):
@@ -129,8 +132,7 @@ def keeper(suite, lab):
                 "the end", lambda: not xen_guests.holders(lab, "web"), 120, 1)
     suite.guard("no agent shows it any more", wait_for, "the news",
                 lambda: xen_moves.known(lab, "n1") == [], 30, 0.5)
-    suite.guard("and nothing of it is left", wait_for, "clean hosts",
-                lambda: not xen_moves.leftovers(lab, "web"), 30, 1)
+    xen_moves.check_clean(suite, lab, "web", "and nothing of it is left", 30)
 
 
 def late_device(suite, lab):
@@ -160,19 +162,22 @@ def beside_xl(suite, lab):
     xen_trees.devices_come_and_go(suite, lab, "guest")
     late_device(suite, lab)
     xen_trees.save_and_restore(suite, lab, "guest")
-    leave_incoming(lab, "guest", "n2")
+    home = xen_moves.home(lab, "guest")
+    host = xen_moves.OTHER[home]
+    leave_incoming(lab, "guest", host)
     suite.guard("what xl left is shown where it is", wait_for, "the news", lambda: (
-        "guest--incoming", "n2", "left-incoming") in xen_moves.known(lab, "n2"), 30, 0.5)
-    lab.exec("n2", "systemctl", "restart", "xenferryd", timeout=60)
+        "guest--incoming", host, "left-incoming") in xen_moves.known(lab, host), 30, 0.5)
+    lab.exec(host, "systemctl", "restart", "xenferryd", timeout=60)
     agents.wait_online(lab, lab.hosts)
     suite.check("a restarted agent leaves it alone",
-                "guest--incoming" in xen_guests.listed(lab, "n2"), xen_guests.listed(lab, "n2"))
-    answer = agents.xenferry(lab, "n2", "resolve", "guest--incoming", "drop")
-    suite.check("resolve says that the domain runs elsewhere", "runs on n1" in answer.out, answer)
-    agents.xenferry(lab, "n2", "resolve", "guest--incoming", "drop", "--yes")
+                "guest--incoming" in xen_guests.listed(lab, host), xen_guests.listed(lab, host))
+    answer = agents.xenferry(lab, host, "resolve", "guest--incoming", "drop")
+    suite.check("resolve says that the domain runs elsewhere", f"runs on {home}" in answer.out,
+                answer)
+    agents.xenferry(lab, host, "resolve", "guest--incoming", "drop", "--yes")
     suite.guard("resolve --yes removes it", wait_for, "its end",
-                lambda: "guest--incoming" not in xen_guests.listed(lab, "n2"), 60, 0.5)
-    suite.check("the domain itself runs on", xen_moves.home(lab, "guest") == "n1")
+                lambda: "guest--incoming" not in xen_guests.listed(lab, host), 60, 0.5)
+    suite.check("the domain itself runs on", xen_moves.home(lab, "guest") == home)
 
 
 def alarms(lab, host):
@@ -201,7 +206,8 @@ def run_twice(suite, lab):
 
 def refusals(suite, lab):
     """What must be said before anything is done."""
-    answer = agents.xenferry(lab, "n1", "create", "/lab/guest.cfg", "--json", check=False)
+    answer = agents.xenferry(lab, xen_moves.home(lab, "guest"), "create", "/lab/guest.cfg",
+                             "--json", check=False)
     suite.check("a second domain of that name is refused", answer.code == 16, answer)
     lab.exec("n1", "cat >/lab/bad.cfg", stdin="name = \"bad\nmemory = lots\n")
     answer = agents.xenferry(lab, "n1", "create", "/lab/bad.cfg", check=False)
@@ -233,8 +239,8 @@ def faults(suite, lab):
         suite.check(f"{what} killed: the domain runs on and its connection lives",
                     not error and set(xen_guests.holders(lab, "guest")) == {source},
                     (error, xen_guests.holders(lab, "guest")))
-        suite.guard(f"{what} killed: nothing is left elsewhere", wait_for, "clean hosts",
-                    lambda: not xen_moves.leftovers(lab, "guest"), 60, 1)
+        xen_moves.check_clean(suite, lab, "guest", f"{what} killed: nothing is left elsewhere",
+                              60)
     xen_moves.moved(suite, lab, "guest", "after the faults")
     findings, records, last = xen_guests.read_disk(lab, "guest")
     suite.check("the disk holds every record", not findings and records == last,

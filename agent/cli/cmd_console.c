@@ -137,10 +137,11 @@ static int attach(const char *name, const struct place *place)
     return status;
 }
 
-/* After the console ended: has the domain left, or did the user? True: there is a next one. */
-static int await_next(struct xf_cli *cli, const char *name, const struct place *last, bool quick,
-                      struct place *ret_next, bool *ret_follow)
+/* After the console ended at *place: has the domain left, or did the user? True: on to *place. */
+static int await_next(struct xf_cli *cli, const char *name, bool quick, struct place *place,
+                      bool *ret_follow)
 {
+    const struct place last = *place;
     uint64_t end_ms = now_ms() + FOLLOW_MS;
     bool stayed = true;
     int rc;
@@ -148,12 +149,12 @@ static int await_next(struct xf_cli *cli, const char *name, const struct place *
     *ret_follow = false;
     do {
         nap();
-        rc = find(cli, name, ret_next);
+        rc = find(cli, name, place);
         if (rc != 0) {
             return rc;
         }
-        if (ret_next->running && !ret_next->moving) {
-            bool elsewhere = strcmp(ret_next->node, last->node) != 0;
+        if (place->running && !place->moving) {
+            bool elsewhere = strcmp(place->node, last.node) != 0;
 
             *ret_follow = elsewhere || !stayed || quick;
             return 0;
@@ -180,7 +181,7 @@ static int follow(struct xf_cli *cli, const char *name, struct place *place)
         }
         /* Just arrived, it may not have its own name yet. */
         quick = now_ms() - began_ms < QUICK_MS && ++quick_ends < FOLLOW_MS / QUICK_MS;
-        rc = await_next(cli, name, place, quick, place, &again);
+        rc = await_next(cli, name, quick, place, &again);
     }
     return rc;
 }

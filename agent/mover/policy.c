@@ -417,8 +417,10 @@ void xf_policy_totals(struct xf_policy *policy, struct xf_link_totals *totals)
 {
     totals->rounds = policy->rounds;
     totals->predicted_pause_us = policy->predicted_us;
-    totals->suspend_us =
-        policy->suspended_us > policy->stop_us ? policy->suspended_us - policy->stop_us : 0;
+    /* A hypervisor that goes by a rule of its own does not say when that said stop. */
+    totals->suspend_us = policy->stop_us > 0 && policy->suspended_us > policy->stop_us
+                             ? policy->suspended_us - policy->stop_us
+                             : 0;
     totals->last_pages_us =
         policy->sent_us > policy->suspended_us ? policy->sent_us - policy->suspended_us : 0;
 }

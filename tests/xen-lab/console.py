@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Somebody at a domain's console by `xenferry console`, on a terminal of the host."""
 import contextlib
+import itertools
 import re
 import subprocess
 import threading
@@ -42,8 +43,10 @@ class Console:
                 self.text += line
 
     def begun(self):
-        """The hosts that it has been on, in their order, as it says itself."""
-        return re.findall(rf"\[{self.name} on (\w+); ", self.text)
+        """The hosts that it has been on, in their order, as it says itself; it may have to try again
+        where the domain has just arrived."""
+        found = re.findall(rf"\[{self.name} on (\w+); ", self.text)
+        return [host for host, _again in itertools.groupby(found)]
 
     def _type(self, text):
         self._process.stdin.write(text)

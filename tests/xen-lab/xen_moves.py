@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Moves of the Xen lab's domains as suites drive them, and what may be asked of each."""
+import contextlib
+
 import agents
 import eyes
 import moves
@@ -45,6 +47,15 @@ def leftovers(lab, name):
     return found
 
 
+def check_clean(suite, lab, name, what, limit_s=30):
+    """That nothing is left on hosts that do not run the domain, or soon is not."""
+    found = None
+    with contextlib.suppress(LabError):
+        wait_for("clean hosts", lambda: not leftovers(lab, name), limit_s, 1)
+        found = []
+    suite.check(what, found == [], found or leftovers(lab, name))
+
+
 def run_move(lab, name, *options, to=None, limit_s=MOVE_LIMIT_S):
     """A move watched from outside: (Watched, Move, exit code, source, destination)."""
     source = home(lab, name)
@@ -71,8 +82,7 @@ def moved(suite, lab, name, what, *options):
     suite.guard(f"{what}: xl shows one copy, on {to}, under its own name", wait_for, "the name",
                 lambda: [h for h in lab.hosts if name in xen_guests.listed(lab, h)] == [to]
                 and xen_guests.holders(lab, name).keys() == {to}, 30, 0.5)
-    suite.guard(f"{what}: nothing is left on {source}", wait_for, "clean hosts",
-                lambda: not leftovers(lab, name), 30, 1)
+    check_clean(suite, lab, name, f"{what}: nothing is left on {source}")
     suite.say(f"        {what}: {source} to {to}, {seen}, pause by report "
               f"{report.get('pause', {}).get('total_ms')} ms, {len(report.get('rounds', []))} "
               f"rounds, notes {report.get('notes')}")
@@ -87,8 +97,7 @@ def kept(suite, lab, name, what, exit_code, reason, *options):
     suite.check(f"{what}: no echo, page or record is lost", not seen.findings(), seen.findings())
     suite.guard(f"{what}: it stays on {source}, alone", wait_for, "the end of other copies",
                 lambda: set(xen_guests.holders(lab, name)) == {source}, 60, 1)
-    suite.guard(f"{what}: nothing is left elsewhere", wait_for, "clean hosts",
-                lambda: not leftovers(lab, name), 60, 1)
+    check_clean(suite, lab, name, f"{what}: nothing is left elsewhere", 60)
     return seen, one.report()
 
 
