@@ -141,6 +141,24 @@ bool xf_text_name_ok(const char *name, size_t size)
     return len < size;
 }
 
+bool xf_text_has_line(const char *text, size_t size, const char *line)
+{
+    size_t wanted = strlen(line);
+
+    while (size > 0) {
+        const char *end = memchr(text, '\n', size);
+        size_t length = end != NULL ? (size_t)(end - text) : size;
+
+        if (length == wanted && memcmp(text, line, wanted) == 0) {
+            return true;
+        }
+        length += end != NULL;
+        text += length;
+        size -= length;
+    }
+    return false;
+}
+
 /* Reads a run of digits of that base; stops in front of anything else. */
 static int parse_number(const char **str, unsigned base, uint64_t max, uint64_t *ret_v)
 {
@@ -166,24 +184,6 @@ static int parse_number(const char **str, unsigned base, uint64_t max, uint64_t 
     *str = at;
     *ret_v = v;
     return 0;
-}
-
-bool xf_text_has_line(const char *text, size_t size, const char *line)
-{
-    size_t wanted = strlen(line);
-
-    while (size > 0) {
-        const char *end = memchr(text, '\n', size);
-        size_t length = end != NULL ? (size_t)(end - text) : size;
-
-        if (length == wanted && memcmp(text, line, wanted) == 0) {
-            return true;
-        }
-        length += end != NULL;
-        text += length;
-        size -= length;
-    }
-    return false;
 }
 
 int xf_u64_parse(const char *str, uint64_t min, uint64_t max, uint64_t *ret_v)

@@ -149,8 +149,7 @@ def series(suite, lab, kind, number):
         findings, records, last = xen_guests.read_disk(lab, name)
         suite.check(f"{kind}: the disk holds every record", not findings and records == last,
                     (findings[:3], records, last))
-        suite.guard(f"{kind}: nothing is left over", wait_for, "clean hosts",
-                    lambda: not xen_moves.leftovers(lab, name), 60, 1)
+        xen_moves.check_clean(suite, lab, name, f"{kind}: nothing is left over", 60)
     return one.done
 
 

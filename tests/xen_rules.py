@@ -136,8 +136,7 @@ def left_running(suite, lab, who, host):
     suite.figure(f"deaf_gap_ms_{who.split()[0]}", round(seen.gap_ms))
     suite.check(f"{who}: it stays where it was, alone, running",
                 set(xen_guests.holders(lab, "deaf")) == {host}, xen_guests.holders(lab, "deaf"))
-    suite.guard(f"{who}: nothing is left at the target", wait_for, "clean hosts",
-                lambda: not xen_moves.leftovers(lab, "deaf"), 60, 1)
+    xen_moves.check_clean(suite, lab, "deaf", f"{who}: nothing is left at the target", 60)
     suite.check(f"{who}: xenstored was told of the wish to suspend, and of no domain resumed",
                 told(lines, WRITE) > 0 and told(lines, RESUME) == 0,
                 (told(lines, WRITE), told(lines, RESUME), len(lines)))

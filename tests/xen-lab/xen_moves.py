@@ -48,12 +48,16 @@ def leftovers(lab, name):
 
 
 def check_clean(suite, lab, name, what, limit_s=30):
-    """That nothing is left on hosts that do not run the domain, or soon is not."""
-    found = None
+    """That nothing is left on hosts that do not run the domain, or soon is not; else what."""
+    found = []
+
+    def clean():
+        found[:] = leftovers(lab, name)
+        return not found
+
     with contextlib.suppress(LabError):
-        wait_for("clean hosts", lambda: not leftovers(lab, name), limit_s, 1)
-        found = []
-    suite.check(what, found == [], found or leftovers(lab, name))
+        wait_for("clean hosts", clean, limit_s, 1)
+    suite.check(what, not found, found)
 
 
 def run_move(lab, name, *options, to=None, limit_s=MOVE_LIMIT_S):
