@@ -11,7 +11,7 @@
 #define SAMPLE_PAGES     64u
 /* Rounds of mostly zero pages do not show what the wire can do. */
 #define DENSE_PAGE_BYTES 1024.0
-/* One burst must not forbid stopping for ever. */
+/* One burst must not be taken for what each short interval brings. */
 #define RISE_MAX         16.0
 /* More rounds do not pay when they could save at most this share of the pause. */
 #define SMALL_SHARE      8u
@@ -62,19 +62,22 @@ static bool is_less(const struct xf_precopy *p, uint64_t pages, uint64_t than)
 }
 
 /*
- * How many pages get dirty in the next interval. Few pages written often look slow over a long
- * interval and fast over a short one, so the rate alone is believed only after two rounds have
- * shown by how much it rises. Until then: in a shorter interval not more than in the longer one.
+ * How many pages get dirty in the next interval. What is written again does not count twice, so a
+ * shorter interval brings no more pages than a longer one, and a longer one no faster. By how much
+ * faster a shorter one does, two rounds show.
  */
 static double guess_pages(const struct xf_precopy *p, double interval_us)
 {
-    double total = (double)p->limits.pages_total;
-    double guess = p->rate * interval_us * (p->rise > 0 ? p->rise : 1.0);
+    double guess = p->rate * interval_us;
+    double most = (double)p->limits.pages_total;
 
-    if (interval_us <= (double)p->interval_us && (p->rise <= 0 || guess > (double)p->pages)) {
-        guess = (double)p->pages;
+    if (interval_us <= (double)p->interval_us) {
+        most = (double)p->pages;
+        guess = p->rise > 0 ? guess * p->rise : most;
+    } else if (interval_us <= (double)p->longest_us) {
+        most = (double)p->pages_most;
     }
-    return guess < total ? guess : total;
+    return guess < most ? guess : most;
 }
 
 static uint32_t predict_us(const struct xf_precopy *p, double interval_us)
@@ -116,6 +119,8 @@ static void learn_dirty(struct xf_precopy *p, const struct xf_precopy_input *in)
         double before = p->rate;
 
         p->interval_us = in->now_us > p->top_us ? in->now_us - p->top_us : 1;
+        p->longest_us = p->interval_us > p->longest_us ? p->interval_us : p->longest_us;
+        p->pages_most = (uint64_t)in->pages > p->pages_most ? (uint64_t)in->pages : p->pages_most;
         p->rate = (double)in->pages / (double)p->interval_us;
         if (in->now_us - p->answered_us > (p->answered_us - p->top_us) / SMALL_SHARE) {
             /* It was waited: how slow the guest looked over that long says nothing of its rise. */
@@ -149,6 +154,13 @@ static bool is_small(const struct xf_precopy *p, uint32_t pause_us)
     uint32_t sending = pause_us > p->limits.fixed_us ? pause_us - p->limits.fixed_us : 0;
 
     return p->pages <= XF_PRECOPY_SMALL_PAGES || sending <= p->limits.fixed_us / SMALL_SHARE;
+}
+
+/* The last round brought nothing, and at the measured rate the next will bring nothing either. */
+static bool is_level(const struct xf_precopy *p, double sending_us)
+{
+    return p->stale > 0 && !is_less(p, p->pages_least, p->pages) &&
+           p->rate * sending_us * 100 >= (double)p->pages * XF_PRECOPY_SHRINK_PERCENT;
 }
 
 static void stop(struct xf_precopy *p, uint32_t bound_us, struct xf_precopy_output *out)
@@ -221,7 +233,8 @@ static void decide(struct xf_precopy *p, uint64_t now_us, struct xf_precopy_outp
         }
     } else if (pause_us <= l->target_us) {
         stop(p, l->target_us, out);
-    } else if (pause_us <= l->max_us && is_small(p, pause_us)) {
+    } else if (pause_us <= l->max_us &&
+               (is_small(p, pause_us) || (!l->slow_allowed && is_level(p, sending)))) {
         stop(p, l->max_us, out);
     } else if (late || p->stale >= XF_PRECOPY_PATIENCE || p->rounds >= XF_PRECOPY_ROUNDS_MAX) {
         decide_stuck(p, pause_us, late, out);

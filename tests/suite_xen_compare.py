@@ -20,10 +20,10 @@ HOWS = ("tcp", "ours", "ssh")
 SCRIPTS = ("stock", "minimal")
 # MiB/s and MiB that the guest writes; it is told what it reaches.
 LOADS = {"idle": (0, 8), "20 MB/s": (20, 16), "200 MB/s": (200, 16)}
-# kbit/s. Emulated hosts fill some ten Mbit/s: what 100 Mbit/s is to a machine, 10 is to them.
-LINKS = {"full speed": 0, "100 Mbit/s": 100000, "10 Mbit/s": 10000}
-# A guest of this kernel has about 256 pages less after each resume, whoever moved it.
-GUEST_MIB = 64
+LINKS = {"full speed": 0, "100 Mbit/s": 100000}  # kbit/s
+# A quarter of it is in use, half of that noise. In a smaller one little but hotplug scripts would be
+# measured. A guest of this kernel has about 256 pages less after each resume, whoever moved it.
+GUEST_MIB = 512
 GUEST_LOSS_MIB = 1
 NOISE_S = 5.0
 REACHED_S = 4.0
@@ -34,12 +34,13 @@ TARGETS = {"pause_ratio_median": 0.5, "bytes_ratio_idle": 0.6, "total_ratio_full
 
 
 class One:
-    """What was seen of one move."""
+    """What was seen of one move; of ours also the pause predicted over the one measured."""
 
-    def __init__(self, seconds, gap_ms, mib):
+    def __init__(self, seconds, gap_ms, mib, predicted):
         self.seconds = seconds
         self.gap_ms = gap_ms
         self.mib = mib
+        self.predicted = predicted
 
 
 def wire_bytes(lab):
@@ -70,6 +71,8 @@ def by_us(lab, source, to):
     code = one.wait(LIMIT_S)
     if code != 0:
         raise LabError(f"xenferry move: exit {code}: {one.err.strip()}")
+    report = one.report()
+    return report["predicted_pause_ms"] / report["pause"]["total_ms"]
 
 
 def one_move(lab, how, noise_rate):
@@ -77,13 +80,13 @@ def one_move(lab, how, noise_rate):
     source = xen_moves.home(lab, DOMAIN)
     to = xen_moves.OTHER[source]
     xen_moves.wait_known(lab, DOMAIN, source, 60)
-    wire = 0
+    wire, predicted = 0, None
 
     def act():
-        nonlocal wire
+        nonlocal wire, predicted
         before, start = wire_bytes(lab), time.monotonic()
         if how == "ours":
-            by_us(lab, source, to)
+            predicted = by_us(lab, source, to)
         else:
             eyes.xl_migrate(lab, DOMAIN, source, to, how, LIMIT_S)
         wire = wire_bytes(lab) - before - noise_rate * (time.monotonic() - start)
@@ -92,7 +95,7 @@ def one_move(lab, how, noise_rate):
     if seen.findings():
         raise LabError(f"{how}: {'; '.join(seen.findings())}")
     wait_for("one copy is left", lambda: list(xen_guests.holders(lab, DOMAIN)) == [to], 60, 0.5)
-    return One(seen.seconds, seen.gap_ms, wire / (1 << 20))
+    return One(seen.seconds, seen.gap_ms, wire / (1 << 20), predicted)
 
 
 class Row:
@@ -158,9 +161,7 @@ def plan(short):
     """(scripts, load, link) of every line."""
     if short:
         return [("stock", "idle", "full speed"), ("stock", "20 MB/s", "full speed")]
-    lines = [(scripts, load, link) for scripts in SCRIPTS for link in ("full speed", "100 Mbit/s")
-             for load in LOADS]
-    return [*lines[:len(lines) // 2], ("stock", "idle", "10 Mbit/s"), *lines[len(lines) // 2:]]
+    return [(scripts, load, link) for scripts in SCRIPTS for link in LINKS for load in LOADS]
 
 
 def medians(rows):
@@ -171,8 +172,17 @@ def medians(rows):
     return {"pause_ratio_median": of("gap_ms", lambda row: row.link == "full speed"),
             "bytes_ratio_idle": of("mib", lambda row: row.load == "idle"),
             "total_ratio_full": of("seconds", lambda row: row.link == "full speed"),
-            "total_ratio_limited": of("seconds", lambda row: row.link == "100 Mbit/s"),
-            "total_ratio_10mbit": of("seconds", lambda row: row.link == "10 Mbit/s")}
+            "total_ratio_limited": of("seconds", lambda row: row.link != "full speed")}
+
+
+def predictions(suite, rows):
+    """Of each line: what the stop rule predicted, over what the pause then took."""
+    values = [statistics.median(r["ours"].predicted for r in row.rounds) for row in rows if row.rounds]
+    if values:
+        suite.figure("predicted_over_measured_least", round(min(values), 2))
+        suite.figure("predicted_over_measured_most", round(max(values), 2))
+        suite.check("pauses are as predicted, within a factor of 2",
+                    min(values) >= 0.5 and max(values) <= 2, values)
 
 
 def tell(suite, rows):
@@ -200,3 +210,4 @@ def run(suite, options):
         suite.figure(name, value)
         if name in TARGETS and value is not None:
             suite.check(f"{name} is at most {TARGETS[name]}", value <= TARGETS[name], value)
+    predictions(suite, rows)

@@ -43,6 +43,7 @@ struct xf_decoder {
     uint16_t version;
     uint64_t pages;
     struct xf_hash_table *known; /* what was written */
+    struct xf_page_hash zeros;   /* of a page of zeros */
     struct xf_digest *digest;
     uint8_t *bodies;              /* N_BODIES of SLOT_SIZE */
     uint64_t lent_upto[N_BODIES]; /* may be used again once the feed is taken up to here */
@@ -88,6 +89,7 @@ struct xf_decoder *xf_decoder_new(struct xf_job *job, struct xf_channel *channel
         return NULL;
     }
     memset(dec->bodies, 0, N_BODIES * SLOT_SIZE);
+    dec->zeros = xf_page_hash(zero_page);
     use_body(dec, 0);
     return dec;
 }
@@ -175,7 +177,7 @@ static int decode_page(struct xf_decoder *dec, const struct xf_page_entry *entry
         return 0;
     case XF_PAGE_ZERO:
         *ret_page = zero_page;
-        *ret_hash = xf_page_hash(zero_page);
+        *ret_hash = dec->zeros;
         break;
     case XF_PAGE_RAW:
         *ret_page = *content;

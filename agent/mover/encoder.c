@@ -45,6 +45,7 @@ struct xf_encoder {
     uint64_t pages;
     struct xf_pack pack;
     struct xf_hash_table *known; /* what the peer has */
+    struct xf_page_hash zeros;   /* of a page of zeros, which most of a guest may be */
     struct xf_digest *digest;
     struct xf_stream stream;
     uint8_t *chunk; /* HEAD_ROOM, then pages */
@@ -89,6 +90,7 @@ struct xf_encoder *xf_encoder_new(struct xf_job *job, struct xf_channel *channel
     }
     /* Touched now, not in the guest's pause. */
     memset(enc->chunk, 0, HEAD_ROOM + XF_PAGE_CHUNK_MAX * XF_PAGE_SIZE);
+    enc->zeros = xf_page_hash(enc->chunk);
     xf_stream_init(&enc->stream);
     return enc;
 }
@@ -300,7 +302,9 @@ static int fill(struct xf_encoder *enc, uint8_t *buf, size_t size)
 static uint8_t choose(struct xf_encoder *enc, const struct xf_page_entry *entry,
                       const uint8_t *page, struct xf_page_hash *ret_hash)
 {
-    *ret_hash = page ? xf_page_hash(page) : (struct xf_page_hash){ 0 };
+    const bool zero = page && xf_page_is_zero(page);
+
+    *ret_hash = zero ? enc->zeros : page ? xf_page_hash(page) : (struct xf_page_hash){ 0 };
     if (entry->type != 0) {
         xf_hash_table_forget(enc->known, entry->pfn, 1);
     } else if (xf_page_hash_eq(xf_hash_table_get(enc->known, entry->pfn), *ret_hash)) {
@@ -308,7 +312,7 @@ static uint8_t choose(struct xf_encoder *enc, const struct xf_page_entry *entry,
     } else {
         xf_hash_table_set(enc->known, entry->pfn, *ret_hash);
     }
-    return !page ? XF_PAGE_NONE : xf_page_is_zero(page) ? XF_PAGE_ZERO : XF_PAGE_RAW;
+    return !page ? XF_PAGE_NONE : zero ? XF_PAGE_ZERO : XF_PAGE_RAW;
 }
 
 /* What goes for each page. */

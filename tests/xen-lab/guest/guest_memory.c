@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #define PAGE_WORDS 512u
-#define PAGES_MAX  8192u
+#define PAGES_MIN  8192u
 #define STEP_MS    5
 #define IDLE_MS    50 /* a guest that dirties nothing costs an emulated host next to nothing */
 #define LOOKS_MS   2  /* one page is looked at for so many milliseconds passed */
@@ -68,14 +68,16 @@ uint64_t guest_memory_free_kib(void)
 }
 
 /*
- * Two thirds of what is free, up to a bound: the rest is the kernel's, which writes to rings and
- * caches, and has about 256 pages less after each move.
+ * A quarter of what is free, in a small guest more, but no more than two thirds: the rest is the
+ * kernel's, which writes to rings and caches, and has about 256 pages less after each move.
  */
 static uint64_t pages_to_take(void)
 {
-    uint64_t pages = guest_memory_free_kib() * 2 / 3 / 4;
+    uint64_t pages = guest_memory_free_kib() / 4;
+    uint64_t most = pages * 2 / 3;
+    uint64_t wanted = pages / 4 > PAGES_MIN ? pages / 4 : PAGES_MIN;
 
-    return pages < PAGES_MAX ? pages : PAGES_MAX;
+    return wanted < most ? wanted : most;
 }
 
 static void fill_noise(uint64_t *page, uint64_t seed)
