@@ -129,6 +129,11 @@ struct xf_save_events {
     enum xf_verdict (*policy)(void *arg, uint32_t round, uint64_t total_written,
                               int64_t pages_dirty);
     void (*suspended)(void *arg);
+    /*
+     * By a driver that calls policy() from a thread of its own: no verdict is heeded any more, and
+     * save() returns once a policy() that still waits does.
+     */
+    void (*over)(void *arg);
     /* Something that whoever reads the report should know. */
     void (*note)(void *arg, const char *text);
     /* Before it returns an error: the hypervisor's own words for it. */

@@ -341,6 +341,11 @@ static void on_note(void *arg, const char *text)
     print_message("# note: %s\n", text);
 }
 
+static void on_over(void *arg)
+{
+    (void)arg;
+}
+
 static void on_why(void *arg, const char *text)
 {
     (void)arg;
@@ -368,7 +373,11 @@ static void *drain_run(void *arg)
 void bed_save(struct bed *bed, bool cold, struct bed_image *image)
 {
     const struct xf_save_events save_events = {
-        .policy = on_policy, .suspended = on_suspended, .note = on_note, .why = on_why
+        .policy = on_policy,
+        .suspended = on_suspended,
+        .over = on_over,
+        .note = on_note,
+        .why = on_why,
     };
     struct drain drain = { .image = image };
     pthread_t thread;

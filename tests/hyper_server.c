@@ -223,6 +223,11 @@ static void on_note(void *arg, const char *text)
     say_text(HW_NOTE, text);
 }
 
+static void on_over(void *arg)
+{
+    (void)arg;
+}
+
 static void on_why(void *arg, const char *text)
 {
     (void)arg;
@@ -246,7 +251,11 @@ static void *send_image(void *arg)
 static int save(const struct hw_msg *msg, enum xf_reason *ret_reason)
 {
     const struct xf_save_events save_events = {
-        .policy = on_policy, .suspended = on_suspended, .note = on_note, .why = on_why
+        .policy = on_policy,
+        .suspended = on_suspended,
+        .over = on_over,
+        .note = on_note,
+        .why = on_why,
     };
     char dir[256];
     pthread_t thread;

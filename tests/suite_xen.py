@@ -24,6 +24,13 @@ if mkdir /run/failed-once; then
 fi
 exec "$0.real" "$@"
 """
+# The same, but every first call takes long.
+SLEEPS_S = 36  # libxl waits for 40
+SLEEPS = f"""#!/bin/sh
+[ "$1" != online ] || sleep {SLEEPS_S}
+exec "$0.real" "$@"
+"""
+STILL = 4  # events of a move's progress, one a second, that show the same
 
 
 def leave_incoming(lab, name, host):
@@ -135,20 +142,67 @@ def keeper(suite, lab):
     xen_moves.check_clean(suite, lab, "web", "and nothing of it is left", 30)
 
 
+@contextlib.contextmanager
+def instead(lab, host, script, text):
+    """Another script in place of one, which stands beside it under the ending .real."""
+    lab.exec(host, f"mv {script} {script}.real && cat >{script} && chmod 755 {script}", stdin=text)
+    try:
+        yield
+    finally:
+        lab.exec(host, f"mv {script}.real {script}")
+
+
 def late_device(suite, lab):
     """One whose script fails early is attached in the pause, and once."""
     target = xen_moves.OTHER[xen_moves.home(lab, "guest")]
-    script = "/etc/xen/scripts/vif-bridge"
-    lab.exec(target, f"mv {script} {script}.real && cat >{script} && chmod 755 {script}",
-             stdin=FAILS_ONCE)
-    try:
+    with instead(lab, target, "/etc/xen/scripts/vif-bridge", FAILS_ONCE):
         _seen, report = xen_moves.moved(suite, lab, "guest", "a hotplug script fails once")
-    finally:
-        lab.exec(target, f"mv {script}.real {script} && rmdir /run/failed-once")
+    lab.exec(target, "rmdir", "/run/failed-once")
     suite.check("the report says that a device came late",
                 any("could not be attached early" in note for note in report.get("notes", [])),
                 report.get("notes"))
     suite.guard("it is there once, and works", xen_trees.settled, lab, target, "guest")
+
+
+def first_round_over(one, limit_s=60):
+    """Waits until a move sends no more pages."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        sent = [event["pages_sent"] for event in one.events if event.get("event") == "progress"]
+        if len(sent) > STILL and sent[-1] > 0 and len(set(sent[-STILL:])) == 1:
+            return
+        time.sleep(0.2)
+    raise LabError(f"the first round does not end: {one.events[-1:]}")
+
+
+def helper_killed(suite, lab):
+    """libxl's save helper dies while the source waits for the target's devices: the move ends with
+    it, not with the wait, and the guest runs on, its writes not logged any more."""
+    source = xen_moves.home(lab, "guest")
+    target = xen_moves.OTHER[source]
+    code = took = one = None
+
+    def act():
+        nonlocal code, took, one
+        one = moves.Move(lab, source, "guest", target)
+        first_round_over(one)
+        lab.exec(source, "kill -9 $(pgrep -f '^[^ ]*(xenferry|libxl)-save-helper')")
+        start = time.monotonic()
+        code = one.wait(xen_moves.MOVE_LIMIT_S)
+        took = time.monotonic() - start
+
+    with instead(lab, target, "/etc/xen/scripts/vif-bridge", SLEEPS):
+        seen = eyes.watched(lab, "guest", act)
+    suite.check("a killed save helper: exit 44, reason hypervisor",
+                (code, one.reason()) == (44, "hypervisor"), (code, one.reason(), one.err))
+    suite.check("a killed save helper: it is told at once", took < SLEEPS_S / 2, took)
+    suite.check("a killed save helper: the guest has not noticed", not seen.findings(),
+                seen.findings())
+    xen_moves.check_clean(suite, lab, "guest", "a killed save helper: nothing is left elsewhere",
+                          SLEEPS_S + 60)
+    domid = lab.exec(source, "xl", "domid", "guest").out.strip()
+    suite.guard("a killed save helper: Xen logs the guest's writes no more", wait_for,
+                "the end of logging", lambda: not xen_moves.logdirty(lab, source, domid), 30, 1)
 
 
 def beside_xl(suite, lab):
@@ -161,6 +215,7 @@ def beside_xl(suite, lab):
     xen_trees.same_as_xl(suite, lab, "guest")
     xen_trees.devices_come_and_go(suite, lab, "guest")
     late_device(suite, lab)
+    helper_killed(suite, lab)
     xen_trees.save_and_restore(suite, lab, "guest")
     home = xen_moves.home(lab, "guest")
     host = xen_moves.OTHER[home]

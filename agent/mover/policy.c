@@ -12,21 +12,21 @@
 #include "precopy.h"
 #include "text.h"
 
-#define TARGET_MS        300u
-#define MAX_MS           1000u
+#define TARGET_MS     300u
+#define MAX_MS        1000u
 /* While something is waited for: how often the job is told that this is no standstill, and the rule
  * asked what the guest has done meanwhile. */
-#define WAIT_SLICE_MS    50u
+#define WAIT_SLICE_MS 50u
 /* libxl gives the target's hotplug scripts 40 s. Tests have no time for so much. */
 #ifndef PREPARED_WAIT_US
 #define PREPARED_WAIT_US (45u * 1000000ull)
 #endif
 /* Another move's pause on the same link is over long before. */
-#define SWITCH_WAIT_US   (60u * 1000000ull)
+#define SWITCH_WAIT_US (60u * 1000000ull)
 /* A slow link may hold more than this in its buffers; then the pause holds the rest of it. */
-#define ARRIVE_MS        1000u
+#define ARRIVE_MS      1000u
 /* For a thread to come back from a call that has just timed out. */
-#define CAP_MARGIN_MS    50u
+#define CAP_MARGIN_MS  50u
 
 struct xf_policy {
     struct xf_job *job;
@@ -36,6 +36,7 @@ struct xf_policy {
     uint64_t switch_wanted_us;
     _Atomic bool peer_prepared;
     bool peer_awaited; /* it is prepared, or was waited for in vain */
+    _Atomic bool over; /* nobody hears the verdict that is waited for */
     _Atomic uint64_t stop_us;
     _Atomic uint64_t suspended_us;
     uint64_t sent_us;
@@ -175,6 +176,11 @@ void xf_policy_lift_cap(struct xf_policy *policy)
     pthread_mutex_unlock(&policy->cap_lock);
 }
 
+static bool is_over(struct xf_policy *policy)
+{
+    return policy->over || xf_job_stopped(policy->job);
+}
+
 /*
  * The target attaches devices while memory comes. A guest that stopped before they are there would
  * wait for them in its pause, and rounds until then would send its working set again and again: so
@@ -185,8 +191,8 @@ static void await_peer_prepared(struct xf_policy *policy)
 {
     uint64_t end_us = xf_mono_us() + PREPARED_WAIT_US;
 
-    while (!xf_job_await(policy->job, &policy->peer_prepared, WAIT_SLICE_MS) &&
-           !xf_job_stopped(policy->job) && xf_mono_us() < end_us) {
+    while (!xf_job_await(policy->job, &policy->peer_prepared, WAIT_SLICE_MS) && !is_over(policy) &&
+           xf_mono_us() < end_us) {
         xf_job_progress(policy->job); /* the save stream stands still for a reason */
     }
     policy->peer_awaited = true;
@@ -217,7 +223,7 @@ static uint64_t since_start_us(const struct xf_policy *policy)
 static enum xf_verdict await_permission(struct xf_policy *policy)
 {
     while (!may_switch(policy, WAIT_SLICE_MS)) {
-        if (xf_job_stopped(policy->job)) {
+        if (is_over(policy)) {
             return XF_VERDICT_ABORT;
         }
         if (!xf_precopy_may_wait(&policy->rule, since_start_us(policy))) {
@@ -359,6 +365,14 @@ static void policy_suspended(void *arg)
     begin_round(policy, policy->rounds, 0, XF_VERDICT_STOP);
 }
 
+/* The hypervisor's helper may have died while its question was thought about. */
+static void policy_over(void *arg)
+{
+    struct xf_policy *policy = arg;
+
+    policy->over = true;
+}
+
 void xf_policy_peer_prepared(struct xf_policy *policy)
 {
     xf_job_announce(policy->job, &policy->peer_prepared);
@@ -381,6 +395,7 @@ static void policy_why(void *arg, const char *text)
 const struct xf_save_events xf_policy_events = {
     .policy = policy_asked,
     .suspended = policy_suspended,
+    .over = policy_over,
     .note = policy_note,
     .why = policy_why,
 };

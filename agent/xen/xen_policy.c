@@ -134,6 +134,7 @@ int xf_xen_policy_start(struct xf_xen_policy *p)
 void xf_xen_policy_stop(struct xf_xen_policy *p)
 {
     (void)eventfd_write(p->stop_fd, 1);
+    p->events->over(p->arg);
     pthread_join(p->thread, NULL);
     close(p->stop_fd);
     close(p->fd);
