@@ -74,8 +74,6 @@ static double guess_pages(const struct xf_precopy *p, double interval_us)
     if (interval_us <= (double)p->interval_us) {
         most = (double)p->pages;
         guess = p->rise > 0 ? guess * p->rise : most;
-    } else if (interval_us <= (double)p->longest_us) {
-        most = (double)p->pages_most;
     }
     return guess < most ? guess : most;
 }
@@ -119,8 +117,6 @@ static void learn_dirty(struct xf_precopy *p, const struct xf_precopy_input *in)
         double before = p->rate;
 
         p->interval_us = in->now_us > p->top_us ? in->now_us - p->top_us : 1;
-        p->longest_us = p->interval_us > p->longest_us ? p->interval_us : p->longest_us;
-        p->pages_most = (uint64_t)in->pages > p->pages_most ? (uint64_t)in->pages : p->pages_most;
         p->rate = (double)in->pages / (double)p->interval_us;
         if (in->now_us - p->answered_us > (p->answered_us - p->top_us) / SMALL_SHARE) {
             /* It was waited: how slow the guest looked over that long says nothing of its rise. */

@@ -79,8 +79,6 @@ struct xf_precopy {
     uint64_t interval_us; /* from the one before it: what its pages took to get dirty; 0: first */
     uint64_t pages;       /* dirty then */
     uint64_t pages_least; /* fewest so far at this cap */
-    uint64_t pages_most;  /* most so far in any interval, */
-    uint64_t longest_us;  /* and the longest of them */
     uint64_t sent_before; /* .pages_sent, .bytes_wire and .none_us then */
     uint64_t bytes_before;
     uint64_t none_before;

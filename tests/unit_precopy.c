@@ -252,9 +252,44 @@ static void a_full_set_brings_no_more_in_a_longer_round(void **state)
         in.pages = -1;
         xf_precopy_step(&p, &in, &out);
     }
-    /* No more rounds: the second brought nothing. 4277 pages are the most of any interval. */
+    /* No more rounds: the second brought nothing. At its rate 4283 pages come in the last's time. */
     assert_int_equal(out.verdict, XF_VERDICT_STOP);
     assert_in_range(out.predicted_pause_us, 982881 + 970000, 982881 + 980000);
+}
+
+/* A guest that was quiet over the long first round and is not any more: waiting costs a round. */
+static void a_quiet_past_says_nothing_of_a_long_wait(void **state)
+{
+    static const struct {
+        int64_t pages;
+        uint64_t send_us, us;
+    } round[] = { { 30000, 11200000, 11200000 }, { 90, 34000, 1410000 }, { 100, 37000, 37000 } };
+    struct xf_precopy_limits limits = {
+        .target_us = 300000, .max_us = 1000000, .fixed_us = 400000, .pages_total = 30000
+    };
+    struct xf_precopy_input in = { 0 };
+    struct xf_precopy_output out = { 0 };
+    struct xf_precopy p;
+
+    (void)state;
+    xf_precopy_init(&p, &limits);
+    for (size_t i = 0; i < sizeof(round) / sizeof(round[0]); i++) {
+        uint64_t top_us = in.now_us;
+
+        in.pages = round[i].pages;
+        xf_precopy_step(&p, &in, &out);
+        in.now_us = top_us + round[i].send_us;
+        in.pages_sent += (uint64_t)round[i].pages;
+        in.bytes_wire += (uint64_t)round[i].pages * 4104;
+        in.pages = -1;
+        xf_precopy_step(&p, &in, &out);
+        assert_int_equal(out.verdict, i == 0 ? XF_VERDICT_GO_ON : XF_VERDICT_STOP);
+        if (i < 2) {
+            in.now_us = top_us + round[i].us;
+        }
+    }
+    assert_true(xf_precopy_holds(&p, in.now_us + 100000));
+    assert_false(xf_precopy_holds(&p, in.now_us + 6000000));
 }
 
 static void a_guest_faster_than_the_link_is_left_alone(void **state)
@@ -557,6 +592,7 @@ int main(void)
         cmocka_unit_test(a_hot_spot_pauses_within_the_target),
         cmocka_unit_test(a_small_set_written_fast_is_not_mistaken_for_a_slow_guest),
         cmocka_unit_test(a_full_set_brings_no_more_in_a_longer_round),
+        cmocka_unit_test(a_quiet_past_says_nothing_of_a_long_wait),
         cmocka_unit_test(a_guest_faster_than_the_link_is_left_alone),
         cmocka_unit_test(force_stops_where_else_it_gives_up),
         cmocka_unit_test(slowing_goes_in_steps_and_helps),

@@ -224,7 +224,8 @@ static enum xf_verdict await_permission(struct xf_policy *policy)
 {
     while (!may_switch(policy, WAIT_SLICE_MS)) {
         if (is_over(policy)) {
-            return XF_VERDICT_ABORT;
+            /* Whoever does not hear it any more has words of its own for why. */
+            return xf_job_stopped(policy->job) ? XF_VERDICT_ABORT : XF_VERDICT_GO_ON;
         }
         if (!xf_precopy_may_wait(&policy->rule, since_start_us(policy))) {
             return XF_VERDICT_GO_ON;
