@@ -164,15 +164,10 @@ def late_device(suite, lab):
     suite.guard("it is there once, and works", xen_trees.settled, lab, target, "guest")
 
 
-def first_round_over(one, limit_s=60):
-    """Waits until a move sends no more pages."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        sent = [event["pages_sent"] for event in one.events if event.get("event") == "progress"]
-        if len(sent) > STILL and sent[-1] > 0 and len(set(sent[-STILL:])) == 1:
-            return
-        time.sleep(0.2)
-    raise LabError(f"the first round does not end: {one.events[-1:]}")
+def first_round_over(one):
+    """Whether a move sends no more pages."""
+    sent = [event["pages_sent"] for event in one.events if event.get("event") == "progress"]
+    return len(sent) > STILL and sent[-1] > 0 and len(set(sent[-STILL:])) == 1
 
 
 def helper_killed(suite, lab):
@@ -185,7 +180,7 @@ def helper_killed(suite, lab):
     def act():
         nonlocal code, took, one
         one = moves.Move(lab, source, "guest", target)
-        first_round_over(one)
+        wait_for("the end of the first round", lambda: first_round_over(one), 60, 0.2)
         lab.exec(source, "kill -9 $(pgrep -f '^[^ ]*(xenferry|libxl)-save-helper')")
         start = time.monotonic()
         code = one.wait(xen_moves.MOVE_LIMIT_S)

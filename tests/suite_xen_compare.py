@@ -149,8 +149,6 @@ def compare(suite, lab, row, rounds):
         seen = "; ".join(f"{how} {one.seconds:.1f} s, {one.gap_ms:.0f} ms, {one.mib:.1f} MiB"
                          for how, one in row.rounds[-1].items())
         suite.say(f"        {row.scripts}, {row.load}, {row.link}, round {number + 1}: {seen}")
-    for host in lab.hosts:
-        lab.rate(host, 0)
 
 
 def plan(short):
@@ -173,7 +171,8 @@ def medians(rows):
 
 def predictions(suite, rows):
     """Of each line: what the stop rule predicted, over what the pause then took."""
-    values = [statistics.median(r["ours"].predicted for r in row.rounds) for row in rows if row.rounds]
+    values = [statistics.median(r["ours"].predicted for r in row.rounds)
+              for row in rows if row.rounds]
     if values:
         suite.figure("predicted_over_measured_least", round(min(values), 2))
         suite.figure("predicted_over_measured_most", round(max(values), 2))

@@ -223,71 +223,67 @@ static void a_small_set_written_fast_is_not_mistaken_for_a_slow_guest(void **sta
     assert_true(r.pause_us <= limits.max_us);
 }
 
+/* One round as it was seen: both of its questions; .now_us is then the end of its send. */
+static struct xf_precopy_output play(struct xf_precopy *p, struct xf_precopy_input *in,
+                                     int64_t pages, uint64_t send_us, uint32_t page_bytes)
+{
+    struct xf_precopy_output out;
+
+    in->pages = pages;
+    xf_precopy_step(p, in, &out);
+    in->now_us += send_us;
+    in->pages_sent += (uint64_t)pages;
+    in->bytes_wire += (uint64_t)pages * page_bytes;
+    in->pages = -1;
+    xf_precopy_step(p, in, &out);
+    return out;
+}
+
 /*
  * As seen on a real host: over the first round a set written all the time looked slow; the last
  * round took longer than the one before it.
  */
 static void a_full_set_brings_no_more_in_a_longer_round(void **state)
 {
-    static const struct {
-        int64_t pages;
-        uint64_t us;
-    } round[] = { { 131024, 18271769 }, { 4277, 950494 }, { 4224, 963624 } };
     struct xf_precopy_limits limits = {
         .target_us = 300000, .max_us = 60000000, .fixed_us = 982881, .pages_total = 131072
     };
     struct xf_precopy_input in = { 0 };
-    struct xf_precopy_output out = { 0 };
+    struct xf_precopy_output out;
     struct xf_precopy p;
 
     (void)state;
     xf_precopy_init(&p, &limits);
-    for (size_t i = 0; i < sizeof(round) / sizeof(round[0]); i++) {
-        assert_int_equal(out.verdict, XF_VERDICT_GO_ON);
-        in.pages = round[i].pages;
-        xf_precopy_step(&p, &in, &out);
-        in.now_us += round[i].us;
-        in.pages_sent += (uint64_t)round[i].pages;
-        in.bytes_wire += (uint64_t)round[i].pages * 2048;
-        in.pages = -1;
-        xf_precopy_step(&p, &in, &out);
-    }
+    assert_int_equal(play(&p, &in, 131024, 18271769, 2048).verdict, XF_VERDICT_GO_ON);
+    assert_int_equal(play(&p, &in, 4277, 950494, 2048).verdict, XF_VERDICT_GO_ON);
     /* No more rounds: the second brought nothing. At its rate 4283 pages come in the last's time. */
+    out = play(&p, &in, 4224, 963624, 2048);
     assert_int_equal(out.verdict, XF_VERDICT_STOP);
     assert_in_range(out.predicted_pause_us, 982881 + 970000, 982881 + 980000);
+    /* With leave to slow the guest down, more can be had. */
+    limits.slow_allowed = true;
+    in = (struct xf_precopy_input){ 0 };
+    xf_precopy_init(&p, &limits);
+    (void)play(&p, &in, 131024, 18271769, 2048);
+    (void)play(&p, &in, 4277, 950494, 2048);
+    assert_int_equal(play(&p, &in, 4224, 963624, 2048).verdict, XF_VERDICT_GO_ON);
 }
 
 /* A guest that was quiet over the long first round and is not any more: waiting costs a round. */
 static void a_quiet_past_says_nothing_of_a_long_wait(void **state)
 {
-    static const struct {
-        int64_t pages;
-        uint64_t send_us, us;
-    } round[] = { { 30000, 11200000, 11200000 }, { 90, 34000, 1410000 }, { 100, 37000, 37000 } };
     struct xf_precopy_limits limits = {
         .target_us = 300000, .max_us = 1000000, .fixed_us = 400000, .pages_total = 30000
     };
     struct xf_precopy_input in = { 0 };
-    struct xf_precopy_output out = { 0 };
     struct xf_precopy p;
 
     (void)state;
     xf_precopy_init(&p, &limits);
-    for (size_t i = 0; i < sizeof(round) / sizeof(round[0]); i++) {
-        uint64_t top_us = in.now_us;
-
-        in.pages = round[i].pages;
-        xf_precopy_step(&p, &in, &out);
-        in.now_us = top_us + round[i].send_us;
-        in.pages_sent += (uint64_t)round[i].pages;
-        in.bytes_wire += (uint64_t)round[i].pages * 4104;
-        in.pages = -1;
-        xf_precopy_step(&p, &in, &out);
-        assert_int_equal(out.verdict, i == 0 ? XF_VERDICT_GO_ON : XF_VERDICT_STOP);
-        if (i < 2) {
-            in.now_us = top_us + round[i].us;
-        }
-    }
+    assert_int_equal(play(&p, &in, 30000, 11200000, PAGE_BYTES).verdict, XF_VERDICT_GO_ON);
+    assert_int_equal(play(&p, &in, 90, 34000, PAGE_BYTES).verdict, XF_VERDICT_STOP);
+    in.now_us += 1376000; /* permission was waited for */
+    assert_int_equal(play(&p, &in, 100, 37000, PAGE_BYTES).verdict, XF_VERDICT_STOP);
     assert_true(xf_precopy_holds(&p, in.now_us + 100000));
     assert_false(xf_precopy_holds(&p, in.now_us + 6000000));
 }
