@@ -536,11 +536,12 @@ int xf_agent_start(struct xf_agent *agent)
 void xf_agent_stop(struct xf_agent *agent)
 {
     xf_ipc_close(agent->ipc);
-    xf_group_close(agent->group);
     xf_ticker_close(agent->ticker);
+    /* Whoever waits for a move is answered at its domain's end: another node's over the group. */
+    xf_domains_free(agent);
     xf_request_creations_free(agent);
     xf_requests_free(agent);
-    xf_domains_free(agent);
+    xf_group_close(agent->group);
     xf_later_free(agent);
     xf_op_cookies_free(agent);
     if (agent->hyper_ops != NULL && agent->hyper != NULL) {

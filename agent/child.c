@@ -23,7 +23,7 @@ extern char **environ;
 
 struct xf_child {
     qb_loop_t *loop;
-    pid_t pid;
+    pid_t pid; /* 0: reaped */
     int pid_fd;
     int fd; /* -1: it has hung up */
     void *buf;
@@ -95,7 +95,8 @@ static int32_t on_death(int32_t fd, int32_t revents, void *data)
     if (waitpid(child->pid, NULL, WNOHANG) == 0) {
         return 0;
     }
-    receive_all(child); /* its last words come before its death */
+    child->pid = 0; /* may be another's by now, and its last words may be worth a kill */
+    receive_all(child); /* they come before its death */
     release(child);
     events->dead(arg);
     return 0;
@@ -203,16 +204,21 @@ int xf_child_await(struct xf_child *child, int timeout_ms)
 
 void xf_child_kill(struct xf_child *child)
 {
-    kill(child->pid, SIGKILL);
+    if (child->pid > 0) {
+        kill(child->pid, SIGKILL);
+    }
 }
 
 void xf_child_abandon(struct xf_child *child)
 {
-    if (child != NULL) {
+    if (child == NULL) {
+        return;
+    }
+    if (child->pid > 0) {
         kill(child->pid, SIGKILL);
         waitpid(child->pid, NULL, 0);
-        release(child);
     }
+    release(child);
 }
 
 void xf_child_leave(struct xf_child *child)

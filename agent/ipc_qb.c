@@ -274,9 +274,8 @@ static void on_destroyed(qb_ipcs_connection_t *c)
     struct xf_ipc_conn *conn = qb_ipcs_context_get(c);
 
     if (conn != NULL) {
-        if (qb_loop_timer_is_running(conn->ipc->loop, conn->timer)) {
-            qb_loop_timer_del(conn->ipc->loop, conn->timer);
-        }
+        /* Also one that has expired and whose turn is still to come, which libqb says does not run. */
+        (void)qb_loop_timer_del(conn->ipc->loop, conn->timer);
         drop_parts(conn);
         free(conn);
     }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Part of suite `cluster`: a host whose Corosync stands still while its agent has much to say."""
+"""Part of suite `cluster`: a host whose Corosync stands still while its agent has much to say, and
+agents that are told to end while they have much to do."""
 import signal
 import subprocess
 import time
@@ -8,6 +9,8 @@ import guests
 import judge
 import moves
 import xflab
+
+STATUS = "/run/xenferryd.status"
 
 # Each is a message to the domain's node. What libqb holds of them for a Corosync that reads none
 # ends below three hundred, and then it waits.
@@ -54,3 +57,59 @@ def stopped_corosync(suite, lab):
         watcher.stop()
         lab.xenferry("n1", "destroy", "steady", check=False)
         guests.forget(lab, "steady")
+
+
+# -- an agent that is told to end
+
+
+def start_watched(lab, host):
+    """Starts an agent so that its exit status is known afterwards."""
+    lab.exec(host, "rm", "-f", STATUS)
+    lab.exec(host, "sh", "-c", f"setsid -f sh -c 'xenferryd -f -c {xflab.CONF} >>/var/log/xenferryd.log "
+                               f"2>&1 </dev/null; echo $? >{STATUS}'")
+    lab.wait_online(lab.hosts)
+
+
+def ends_well(suite, lab, host, what):
+    lab.agent_process(host).signal(signal.SIGTERM)
+    status = suite.guard(f"{what}: the agent ends", xflab.wait_for, "its exit status",
+                         lambda: lab.exec(host, "cat", STATUS, check=False).out.strip(), 10)
+    suite.check(f"{what}: with status 0", status == "0", status)
+
+
+def ended_agent(suite, lab, host, asked_on, what):
+    """A restart of the service, as an upgrade does it, while a command waits for a move."""
+    lab.kill_agent(host)
+    start_watched(lab, host)
+    one = moves.Move(lab, asked_on, "plodder", "n2", "--bandwidth", "4M")
+    suite.check(f"{what}: the move copies", one.wait_event(
+        lambda e: e.get("event") == "progress" and e.get("state") == "copying", 20) is not None,
+                one.events)
+    ends_well(suite, lab, host, what)
+    code = one.wait(60)
+    suite.check(f"{what}: the command says that it does not know, or that it was kept", code != 0,
+                (code, one.err))
+    lab.xenferry("n1", "cancel", "plodder", check=False)  # where only the asker was lost it goes on
+    lab.start_agent(host)
+    lab.wait_online(lab.hosts)
+    suite.guard(f"{what}: one copy is left, at home", xflab.wait_for, "one copy",
+                lambda: guests.holders(lab, "plodder") == {"n1": 1}
+                and guests.where(lab, "plodder") == ["n1"], 30)
+
+
+def ended_agents(suite, lab):
+    guests.create(lab, "plodder", "n1", memory_mib=128, workload="pattern=idle", fill="random")
+    watcher = judge.Judge(lab, "plodder")
+    try:
+        suite.check("a domain answers", watcher.wait_answers(10))
+        ended_agent(suite, lab, "n1", "n1", "the source's agent told to end")
+        ended_agent(suite, lab, "n1", "n3", "the same, asked for from another node")
+        ended_agent(suite, lab, "n2", "n1", "the target's agent told to end")
+        ended_agent(suite, lab, "n3", "n3", "the asking node's agent told to end")
+        seen = watcher.summary()
+        suite.check("the domain noticed nothing of all that", seen["duplicates"] == 0
+                    and seen["back"] == 0 and seen["corrupt"] == 0 and seen["instances"] <= 1, seen)
+    finally:
+        watcher.stop()
+        lab.xenferry("n1", "destroy", "plodder", check=False)
+        guests.forget(lab, "plodder")
