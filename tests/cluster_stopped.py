@@ -65,8 +65,8 @@ def stopped_corosync(suite, lab):
 def start_watched(lab, host):
     """Starts an agent so that its exit status is known afterwards."""
     lab.exec(host, "rm", "-f", STATUS)
-    lab.exec(host, "sh", "-c", f"setsid -f sh -c 'xenferryd -f -c {xflab.CONF} >>/var/log/xenferryd.log "
-                               f"2>&1 </dev/null; echo $? >{STATUS}'")
+    lab.exec(host, "sh", "-c", f"setsid -f sh -c 'xenferryd -f -c {xflab.CONF}; echo $? >{STATUS}' "
+                               ">>/var/log/xenferryd.log 2>&1 </dev/null")
     lab.wait_online(lab.hosts)
 
 
