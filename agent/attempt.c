@@ -26,7 +26,7 @@
 #define RENAME_AFTER_MS 1000u
 /* Corosync and the group are there within seconds of the agent's start, or are in trouble. */
 #define GROUP_WAIT_MS   15000u
-/* A source that was cut off is out of the view long before. */
+/* S tells within two seconds, if it can; one that cannot may be in the view for long. */
 #define SOURCE_WAIT_MS  10000u
 /* A destination without a free slot is asked again this much later. */
 #define REQUEUE_MS      1000u
@@ -590,6 +590,12 @@ static bool source_is_awaited(const struct xf_domain *dom, uint64_t now_ms)
            !reports(dom) && now_ms < at->ended_ms + SOURCE_WAIT_MS;
 }
 
+/* It should have told by now: it hangs, or died and nobody has noticed. A late word changes nothing. */
+static bool source_is_silent(const struct xf_attempt *at, uint64_t now_ms)
+{
+    return !at->source && at->id.epoch != 0 && !at->told && now_ms >= at->ended_ms + SOURCE_WAIT_MS;
+}
+
 static bool group_is_awaited(const struct xf_domain *dom, uint64_t now_ms)
 {
     return dom->agent->members == 0 && now_ms < dom->attempt->ended_ms + GROUP_WAIT_MS;
@@ -620,7 +626,7 @@ void xf_attempt_end(struct xf_domain *dom, enum xf_reason reason)
         group_is_awaited(dom, now_ms) || requeue(dom)) {
         return;
     }
-    if (reports(dom)) {
+    if (reports(dom) || source_is_silent(at, now_ms)) {
         xf_report_publish(dom, xf_report_end(dom));
     } else if (at->end_outcome != XF_OUT_RAN) {
         xf_domain_log(dom, LOG_NOTICE, "does not come: %s", xf_reason_sentence(reason));

@@ -113,3 +113,35 @@ def ended_agents(suite, lab):
         watcher.stop()
         lab.xenferry("n1", "destroy", "plodder", check=False)
         guests.forget(lab, "plodder")
+
+
+# -- a source that hangs when all is done
+
+
+def report_of(lab, host):
+    answer = lab.xenferry(host, "report", "mute", "--json", check=False)
+    return answer.json() if answer.code == 0 else {}
+
+
+def silent_source(suite, lab):
+    """The domain runs on the target, whose word the source's agent never takes: stopped, but a member
+    of the group. What happened is told all the same."""
+    guests.create(lab, "mute", "n1", memory_mib=32, workload="pattern=idle")
+    one = moves.Move(lab, "n1", "mute", "n2")
+    try:
+        suite.check("the source's agent stands still when the target's has let the domain go",
+                    moves.hold_at(lab, one, "RUNNING", "n1", "n2"), one.events[-1:])
+        lab.continue_agent("n2")
+        for host in ("n2", "n3"):
+            suite.guard(f"{host} has a report of it", xflab.wait_for, "a report", lambda h=host:
+                        report_of(lab, h).get("result") == "moved", 25)
+    finally:
+        lab.continue_agent("n1")
+    one.wait(60)
+    moves.wait_settled(lab, "mute")
+    for host in lab.hosts:
+        told = lab.xenferry(host, "history", "mute", "--json").json()["history"]
+        suite.check(f"{host} keeps one report of the move, also after the source's own",
+                    [entry["result"] for entry in told] == ["moved"], told)
+    lab.xenferry("n1", "destroy", "mute")
+    guests.forget(lab, "mute")

@@ -70,6 +70,10 @@ def rule(suite, lab):
                                    "not-converging", "--downtime-max", "300", "--bandwidth", "2M")
     suite.check("the rule was ours: libxenguest's own never gives up", report.get("notes") == [],
                 report.get("notes"))
+    host = xen_moves.home(lab, "web")
+    number = lab.exec(host, "xl", "domid", "web").out.strip()
+    suite.guard("and when it has given up, Xen logs the guest's writes no more", wait_for,
+                "the end of logging", lambda: not xen_moves.logdirty(lab, host, number), 30, 1)
     _seen, report = xen_moves.moved(suite, lab, "web", "the same guest, slowed", "--slow",
                                     "--bandwidth", "4M")
     suite.check("its cap went down in steps", len({r["cap_percent"] for r in report["rounds"]}) > 1,

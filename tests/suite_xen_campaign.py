@@ -4,13 +4,16 @@ guest, with what the hosts use level at the end; then every fault at every phase
 (xen_faults.py), each from the same snapshot; `--moves N --seed S`."""
 import random
 import re
+import subprocess
 import time
 
 import eyes
+import judge
 import moves
 import xen_faults
 import xen_guests
 import xen_moves
+import xen_once
 import xen_suite
 from xflab import LabError, wait_for
 
@@ -138,10 +141,16 @@ def series(suite, lab, kind, number):
                     found)
 
     seen = None
+    watcher = judge.Judge(lab, name, gap_ms=20, interval_us=20000)
     try:
         seen = eyes.watched(lab, name, act)
     except (LabError, TimeoutError) as error:
         suite.check(f"{kind}: {number + WARM_UP} moves succeed", False, error)
+    finally:
+        counted = watcher.stop()
+    suite.check(f"{kind}: the counter in its memory never fell back, and none came twice",
+                counted["answers"] > 0 and not any(counted[key] for key in (
+                    "back", "duplicates", "corrupt", "instances")), counted)
     if seen:
         suite.check(f"{kind}: {number + WARM_UP} moves succeed", True)
         suite.check(f"{kind}: no page or record is lost, one connection lives throughout",
@@ -153,7 +162,35 @@ def series(suite, lab, kind, number):
         suite.check(f"{kind}: the disk holds every record", not findings and last > 0,
                     (findings[:3], records, last))
         xen_moves.check_clean(suite, lab, name, f"{kind}: nothing is left over", 60)
+        suite.guard(f"{kind}: a second copy would have been seen", second_copy, suite, lab, name)
     return one.done
+
+
+def second_copy(suite, lab, name):
+    """The eyes on trial: the domain runs twice, behind the agents' backs, on one disk."""
+    host = xen_moves.home(lab, name)
+    other = xen_moves.OTHER[host]
+    before = xen_guests.stat(lab, name)["disk_foreign"]
+    image = "/var/tmp/second"
+    for each in lab.hosts:
+        lab.exec(each, "systemctl", "stop", "xenferryd", timeout=60)
+    watcher = judge.Judge(lab, name, gap_ms=20, interval_us=20000)
+    try:
+        lab.exec(host, "xl", "save", "-c", name, image, timeout=180)
+        with lab.popen(host, "cat", image, stdout=subprocess.PIPE) as source, \
+                lab.popen_with(other, f"cat >{image}", source.stdout) as copy:
+            copy.communicate(timeout=180)
+        lab.exec(other, "xl", "restore", "-e", image, timeout=180)
+        wait_for("records of two", lambda: xen_guests.stat(lab, name)["disk_foreign"] > before, 30,
+                 0.5)
+    finally:
+        lab.exec(other, "xl", "destroy", name, check=False)
+        counted = watcher.stop()
+        for each in lab.hosts:
+            lab.exec(each, f"rm -f {image}; systemctl start xenferryd", timeout=60)
+    suite.check("a domain that runs twice: its disk tells", True)
+    suite.check("a domain that runs twice: its counter tells", counted["back"] > 0
+                or counted["duplicates"] > 0, counted)
 
 
 def long_series(suite, kind, number):
@@ -168,6 +205,7 @@ def run(suite, options):
     suite.say(f"seed {seed}, {options.moves} moves of a PVH guest")
     done = long_series(suite, "pvh", options.moves)
     done += long_series(suite, "pv", max(2, options.moves // 5))
+    xen_once.once(suite)
     counts = xen_faults.campaign(suite, seed)
     suite.figure("moves", done)
     for name, value in counts.items():

@@ -147,6 +147,8 @@ def compare(suite, lab, row, rounds):
         order = HOWS if number == 0 else HOWS[:2] if number % 2 == 0 else HOWS[1::-1]
         row.rounds.append({how: one_move(lab, how, rate) for how in order})
         seen = "; ".join(f"{how} {one.seconds:.1f} s, {one.gap_ms:.0f} ms, {one.mib:.1f} MiB"
+                         + (f", predicted pause over measured {one.predicted:.2f}"
+                            if one.predicted else "")
                          for how, one in row.rounds[-1].items())
         suite.say(f"        {row.scripts}, {row.load}, {row.link}, round {number + 1}: {seen}")
 

@@ -18,12 +18,16 @@ def read(lab, host, domain):
     """(note, migration as the command names it) of the domain on a host; ("none", "") without."""
     try:
         with open(f"/proc/{lab.init_pid(host)}/root/run/xenferry/notes", "rb") as file:
-            page = file.read()
+            return find(file.read(), lab.domains[domain]["uuid"], host)
     except FileNotFoundError:
         return "none", ""
+
+
+def find(page, domain_uuid, host):
+    """The same of a page that was read in another way."""
     if not page.startswith(MAGIC):
         raise ValueError(f"{host}: its page of notes begins with {page[:8]!r}")
-    at = page.find(uuid.UUID(lab.domains[domain]["uuid"]).bytes, HEADER_SIZE)
+    at = page.find(uuid.UUID(domain_uuid).bytes, HEADER_SIZE)
     if at < 0 or (at - HEADER_SIZE) % LINE.size:
         return "none", ""
     _uuid, _boot, epoch, source, note = LINE.unpack_from(page, at)

@@ -25,4 +25,5 @@ EXTRA_DIST += \
 	tests/suite_xen_compare.py \
 	tests/suite_xen_conformance.py \
 	tests/xen_faults.py \
+	tests/xen_once.py \
 	tests/xen_rules.py

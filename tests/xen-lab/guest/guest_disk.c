@@ -25,6 +25,7 @@ struct disk {
     struct guest *guest;
     int fd;
     uint64_t blocks;
+    uint64_t tried_ns; /* of the record that was written last, or should have been */
     void *block;
 };
 
@@ -78,14 +79,20 @@ static void put(struct disk *d, uint64_t seq)
         atomic_fetch_add(&d->guest->disk_errors, 1);
         return;
     }
-    /* One that was written but not acknowledged is our own. */
-    if (before.seq != expected && (before.seq != seq || before.instance != d->guest->instance)) {
+    /*
+     * One that was written but not acknowledged is our own: this very one. Another copy of this
+     * guest, from the same image, would write the same number at another time.
+     */
+    if (before.seq != expected &&
+        (before.seq != seq || before.instance != d->guest->instance ||
+         before.time_ns != d->tried_ns)) {
         atomic_fetch_add(&d->guest->disk_foreign, 1);
     }
     clock_gettime(CLOCK_REALTIME, &now);
     rec.instance = d->guest->instance;
     rec.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     rec.crc = xf_diskrec_crc(&rec);
+    d->tried_ns = rec.time_ns;
     memset(d->block, 0, XF_DISKREC_BLOCK);
     memcpy(d->block, &rec, sizeof(rec));
     if (pwrite(d->fd, d->block, XF_DISKREC_BLOCK, (off_t)(seq % d->blocks * XF_DISKREC_BLOCK)) !=

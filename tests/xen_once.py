@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Part of suite `xen-campaign`: what need be seen but once. A guest faster than its link, beside
+`xl migrate`; a domain's end after a move that was rolled back; announcements on the switch."""
+import subprocess
+import time
+
+import eyes
+import moves
+import xen_guests
+import xen_moves
+import xen_suite
+from xflab import wait_for
+
+DOMAIN = "web"
+FAST = (60, 32)     # MiB/s, MiB: what the guest writes
+LINK_KBIT = 50000   # a tenth of that
+# What is left takes xl over five seconds at that rate; an abort is not felt.
+NOTICED_MS = 3000
+RARP = "rarp"       # no guest sends it: Linux announces itself by ARP
+
+
+def faster_than_the_link(suite, lab):
+    """Told to keep the pause short, ours gives up and the guest is as before; xl pauses it."""
+    xen_guests.dirty(lab, DOMAIN, *FAST)
+    for host in lab.hosts:
+        lab.rate(host, LINK_KBIT)
+    try:
+        ours, _report = xen_moves.kept(suite, lab, DOMAIN, "faster than the link", 23,
+                                       "not-converging", "--downtime-max", "300")
+        source = xen_moves.home(lab, DOMAIN)
+        xl = eyes.watched(lab, DOMAIN, lambda: eyes.xl_migrate(
+            lab, DOMAIN, source, xen_moves.OTHER[source]))
+    finally:
+        for host in lab.hosts:
+            lab.rate(host, 0)
+        xen_guests.dirty(lab, DOMAIN, 0, 8)
+    suite.say(f"        faster than the link: ours {ours}; xl {xl}")
+    suite.check("faster than the link: ours is not felt, xl's pause is", ours.gap_ms < NOTICED_MS
+                < xl.gap_ms, (ours.gap_ms, xl.gap_ms))
+    wait_for("one copy is left", lambda: len(xen_guests.holders(lab, DOMAIN)) == 1, 60, 0.5)
+    xen_moves.wait_known(lab, DOMAIN, xen_moves.home(lab, DOMAIN), 60)
+
+
+def rolled_back(lab):
+    """A move that is cancelled under way; where the domain is."""
+    source = xen_moves.home(lab, DOMAIN)
+    one = moves.Move(lab, source, DOMAIN, xen_moves.OTHER[source], "--bandwidth", "2M")
+    one.wait_event(lambda e: e.get("event") == "progress" and e.get("pages_sent", 0) > 0, 60)
+    lab.exec(source, "xenferry", "cancel", DOMAIN)
+    one.wait(xen_moves.MOVE_LIMIT_S)
+    wait_for("one copy is left", lambda: len(xen_guests.holders(lab, DOMAIN)) == 1, 60, 0.5)
+    return source
+
+
+def domid(lab, host):
+    return lab.exec(host, "xl", "domid", DOMAIN, check=False).out.strip()
+
+
+def ends_after_a_rollback(suite, lab):
+    """xl's own monitor has gone by then."""
+    host = rolled_back(lab)
+    before, number = xen_guests.stat(lab, DOMAIN)["instance"], domid(lab, host)
+    lab.exec(host, "xl", "reboot", DOMAIN)
+    suite.guard("after a move that was rolled back: a reboot comes back", wait_for, "the reboot",
+                lambda: domid(lab, host) not in ("", number), 120, 1)
+    suite.check("after a move that was rolled back: it has booted anew", xen_guests.wait_answers(
+        lab, DOMAIN, 120)["instance"] != before)
+    host = rolled_back(lab)
+    lab.exec(host, "xl", "sysrq", DOMAIN, "c")
+    suite.guard("after another: one that crashes is gone, as on_crash says", wait_for, "its end",
+                lambda: not xen_guests.holders(lab, DOMAIN), 120, 1)
+    suite.guard("after another: and no agent shows it any more", wait_for, "the news",
+                lambda: xen_moves.known(lab, "n1") == [], 30, 0.5)
+    xen_moves.check_clean(suite, lab, DOMAIN, "after another: and nothing of it is left", 30)
+
+
+def announced(suite, lab):
+    """Seen where a switch would see it: at the port of the host that the domain comes to."""
+    source = xen_moves.home(lab, DOMAIN)
+    to = xen_moves.OTHER[source]
+    mac = lab.domains[DOMAIN]["mac"]
+    port = f"g{lab.node_id(to)}"
+    with subprocess.Popen(
+            ["ip", "netns", "exec", lab.netns("switch"), "tcpdump", "-n", "-l", "-tt", "-i", port,
+             RARP, "and", "ether", "src", mac], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True) as listener:
+        time.sleep(1)
+        seen, report = xen_moves.moved(suite, lab, DOMAIN, "announced")
+        time.sleep(3)
+        listener.terminate()
+        frames = listener.stdout.read().splitlines()
+    end = seen.gap_start + seen.gap_ms / 1000
+    suite.check("announced: the target's dom0 tells the network where the MAC is now",
+                len(frames) >= 3, frames)
+    suite.check("announced: first when the domain runs there", frames and abs(
+        float(frames[0].split()[0]) - end) < 2, (frames[:1], end))
+    # 0.0: before it heard that the domain runs.
+    suite.check("announced: and the report says when the old host saw it",
+                report["pause"].get("network_ms") is not None, report["pause"])
+
+
+def once(suite):
+    with xen_suite.lab_of(suite, "xconce") as lab:
+        lab.exec("n1", "xenferry", "create", xen_guests.define(lab, DOMAIN)["config"], timeout=120)
+        xen_guests.wait_answers(lab, DOMAIN)
+        for part in (announced, faster_than_the_link, ends_after_a_rollback):
+            suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
