@@ -427,12 +427,18 @@ static void connect_all(struct xf_group *group)
     if (open_handles(group) != 0 || xf_group_track_cmap(group) != 0 ||
         xf_group_read_cmap(group) != 0 || poll_handles(group) != 0) {
         disconnect(group);
+        if (!group->absence_told) {
+            group->absence_told = true;
+            xf_log(LOG_WARNING, "Corosync does not answer; nothing is done until it does: "
+                                "systemctl status corosync");
+        }
         group->next_try_ms = xf_now_ms() + group->backoff_ms;
         group->backoff_ms =
             group->backoff_ms * 2 < BACKOFF_MAX_MS ? group->backoff_ms * 2 : BACKOFF_MAX_MS;
         return;
     }
     group->connected = true;
+    group->absence_told = false;
     xf_log(LOG_NOTICE, "connected to Corosync as node %u", group->self.id);
     look_at_votes(group);
     group->events->connected(group->arg, group->self, group->nodes, group->n_nodes);

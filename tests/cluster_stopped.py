@@ -8,6 +8,7 @@ import time
 import guests
 import judge
 import moves
+import procs
 import xflab
 
 STATUS = "/run/xenferryd.status"
@@ -145,3 +146,25 @@ def silent_source(suite, lab):
                     [entry["result"] for entry in told] == ["moved"], told)
     lab.xenferry("n1", "destroy", "mute")
     guests.forget(lab, "mute")
+
+
+# -- no Corosync
+
+
+def without_corosync(suite, lab):
+    """An agent that is started before Corosync says what it waits for, and goes on once it is there."""
+    lab.kill_agent("n3")
+    procs.kill_all([p.pid for p in lab.named("n3", "corosync")])
+    lab.exec("n3", "sh", "-c", ": >/var/log/xenferryd.log")
+    lab.start_agent("n3")
+    suite.guard("without Corosync: the agent says so", xflab.wait_for, "the message",
+                lambda: "Corosync does not answer" in lab.exec(
+                    "n3", "cat", "/var/log/xenferryd.log").out, 10)
+    answer = lab.xenferry("n3", "nodes", check=False)
+    suite.check("without Corosync: commands are told as well", answer.code == 9
+                and "Corosync does not answer" in answer.err, answer)
+    lab.exec("n3", "corosync")
+    suite.guard("without Corosync: the agent goes on once it is there", lab.wait_online, lab.hosts)
+    said = lab.exec("n3", "cat", "/var/log/xenferryd.log").out
+    suite.check("without Corosync: it said so once", said.count("Corosync does not answer") == 1,
+                said[-500:])

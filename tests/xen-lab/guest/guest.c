@@ -198,8 +198,11 @@ static int obey(struct guest *g, const char *line, char *reply, size_t size)
     if (strncmp(line, "poweroff", 8) == 0) {
         power(RB_POWER_OFF);
     }
+    if (strncmp(line, "crash", 5) == 0) {
+        _exit(EXIT_FAILURE); /* no kernel goes on without its process 1 */
+    }
     if (strncmp(line, "stat", 4) != 0) {
-        return snprintf(reply, size, "dirty MIB_PER_S MIB | stat | poweroff\n");
+        return snprintf(reply, size, "dirty MIB_PER_S MIB | stat | poweroff | crash\n");
     }
     return snprintf(reply, size,
                     "{\"instance\":\"%016" PRIx64 "\",\"uptime\":%.3f,\"dirtied\":%" PRIuFAST64
