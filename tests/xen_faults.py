@@ -52,7 +52,8 @@ KEPT = {
     "power-target": {"peer-left", "connection", "stalled"},
     "cut-data": {"connection", "stalled"},
     "cut-link": {"peer-left", "connection", "stalled", "peer-silent"},
-    "mover-source": {"mover"},
+    # The target sees the connection break, and may be heard before the death next door.
+    "mover-source": {"mover", "connection"},
     "mover-target": {"mover", "connection"},
     "agent-source": {"agent-restarted"},
     "agent-target": {"peer-left", "agent-restarted"},
