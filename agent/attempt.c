@@ -581,19 +581,25 @@ static bool reports(const struct xf_domain *dom)
     return at->source || (src.i < XF_NODES_MAX && !dom->agent->peer[src.i].member);
 }
 
+/* D: whose word is better has not told yet. */
+static bool source_owes(const struct xf_attempt *at)
+{
+    return !at->source && at->id.epoch != 0 && !at->told;
+}
+
 /* S's figures are better; it may have died with them, which its view will tell. */
 static bool source_is_awaited(const struct xf_domain *dom, uint64_t now_ms)
 {
     const struct xf_attempt *at = dom->attempt;
 
-    return !at->source && at->id.epoch != 0 && !at->told && at->report_at_ms != 0 &&
-           !reports(dom) && now_ms < at->ended_ms + SOURCE_WAIT_MS;
+    return source_owes(at) && at->report_at_ms != 0 && !reports(dom) &&
+           now_ms < at->ended_ms + SOURCE_WAIT_MS;
 }
 
 /* It should have told by now: it hangs, or died and nobody has noticed. A late word changes nothing. */
 static bool source_is_silent(const struct xf_attempt *at, uint64_t now_ms)
 {
-    return !at->source && at->id.epoch != 0 && !at->told && now_ms >= at->ended_ms + SOURCE_WAIT_MS;
+    return source_owes(at) && now_ms >= at->ended_ms + SOURCE_WAIT_MS;
 }
 
 static bool group_is_awaited(const struct xf_domain *dom, uint64_t now_ms)

@@ -37,8 +37,8 @@ struct xf_group {
     bool reread;    /* cmap said that something changed */
     struct xf_group_view view;
     uint64_t next_try_ms;
-    bool absence_told; /* that Corosync does not answer, since it last did */
     uint64_t backoff_ms;
+    bool absence_told; /* that Corosync does not answer, since it last did */
 
     struct xf_node self;
     uint32_t pid;

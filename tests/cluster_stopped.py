@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Part of suite `cluster`: a host whose Corosync stands still while its agent has much to say, and
 agents that are told to end while they have much to do."""
+import contextlib
 import signal
 import subprocess
 import time
@@ -43,21 +44,29 @@ def flood(suite, lab, corosync):
     suite.guard("and the agents see each other again", lab.wait_online, lab.hosts)
 
 
-def stopped_corosync(suite, lab):
-    guests.create(lab, "steady", "n1", memory_mib=32, workload="pattern=idle")
-    watcher = judge.Judge(lab, "steady")
+@contextlib.contextmanager
+def bystander(suite, lab, name, n_moves, **options):
+    """A domain on n1 that may notice nothing but so many moves of it."""
+    guests.create(lab, name, "n1", workload="pattern=idle", **options)
+    watcher = judge.Judge(lab, name)
     try:
-        suite.check("a domain answers", watcher.wait_answers(10))
+        suite.check(f"{name} answers", watcher.wait_answers(10))
+        yield
+        seen = watcher.summary()
+        suite.check(f"{name} noticed nothing but {n_moves} moves of it", seen["answers"] > 0
+                    and seen["duplicates"] == 0 and seen["back"] == 0 and seen["corrupt"] == 0
+                    and seen["instances"] <= n_moves, seen)
+    finally:
+        watcher.stop()
+        lab.xenferry("n1", "destroy", name, check=False)
+        guests.forget(lab, name)
+
+
+def stopped_corosync(suite, lab):
+    with bystander(suite, lab, "steady", 1, memory_mib=32):
         flood(suite, lab, lab.named("n3", "corosync")[0])
         one, code = moves.move(lab, "steady", "n3")
         suite.check("a move to that host works", code == 0, (one.err, one.events[-1:]))
-        seen = watcher.summary()
-        suite.check("the domain noticed nothing but its move", seen["duplicates"] == 0
-                    and seen["back"] == 0 and seen["corrupt"] == 0 and seen["instances"] <= 1, seen)
-    finally:
-        watcher.stop()
-        lab.xenferry("n1", "destroy", "steady", check=False)
-        guests.forget(lab, "steady")
 
 
 # -- an agent that is told to end
@@ -99,21 +108,11 @@ def ended_agent(suite, lab, host, asked_on, what):
 
 
 def ended_agents(suite, lab):
-    guests.create(lab, "plodder", "n1", memory_mib=128, workload="pattern=idle", fill="random")
-    watcher = judge.Judge(lab, "plodder")
-    try:
-        suite.check("a domain answers", watcher.wait_answers(10))
+    with bystander(suite, lab, "plodder", 0, memory_mib=128, fill="random"):
         ended_agent(suite, lab, "n1", "n1", "the source's agent told to end")
         ended_agent(suite, lab, "n1", "n3", "the same, asked for from another node")
         ended_agent(suite, lab, "n2", "n1", "the target's agent told to end")
         ended_agent(suite, lab, "n3", "n3", "the asking node's agent told to end")
-        seen = watcher.summary()
-        suite.check("the domain noticed nothing of all that", seen["duplicates"] == 0
-                    and seen["back"] == 0 and seen["corrupt"] == 0 and seen["instances"] <= 1, seen)
-    finally:
-        watcher.stop()
-        lab.xenferry("n1", "destroy", "plodder", check=False)
-        guests.forget(lab, "plodder")
 
 
 # -- a source that hangs when all is done

@@ -2,7 +2,7 @@
 """Faults at each phase of a move between real Xen hosts; part of the suite `xen-campaign`.
 
 Every case begins from one snapshot: a domain on n1 that is moved to n2. A phase that takes a few
-milliseconds is met by holding agents or the mover still there. What comes out is judged from
+milliseconds is met by holding agents still there. What comes out is judged from
 outside: pings that know who answers, the domain's own checks of its memory and disk, xl."""
 import base64
 import contextlib
@@ -91,8 +91,8 @@ def movers(lab, host):
     return lab.exec(host, "pgrep", "-f", "^xenferry-mover", check=False).out.split()
 
 
-def signal_movers(lab, host, name):
-    lab.exec(host, f"kill -{name} $(pgrep -f '^xenferry-mover')", check=False)
+def kill_movers(lab, host):
+    lab.exec(host, "kill -KILL $(pgrep -f '^xenferry-mover')", check=False)
 
 
 def states(lab):
@@ -114,7 +114,7 @@ class Case:
         self.lab = lab
         self.plan = plan
         self.dead = None      # the host whose power was cut
-        self.held = []        # (host, "agent" or "mover") that stands still
+        self.held = []        # hosts whose agent stands still
         self.watcher = None
         self.before = {}
         self.wrong = []       # what should not be
@@ -123,16 +123,15 @@ class Case:
 
     # -- reaching the phase
 
-    def hold(self, host, what="agent"):
-        (signal_agent if what == "agent" else signal_movers)(self.lab, host, "STOP")
-        self.held.append((host, what))
+    def hold(self, host):
+        signal_agent(self.lab, host, "STOP")
+        self.held.append(host)
 
     def let_go(self, host=None):
-        for entry in [entry for entry in self.held if host in (None, entry[0])]:
-            self.held.remove(entry)
-            if self.lab.powered(entry[0]):
-                (signal_agent if entry[1] == "agent" else signal_movers)(self.lab, entry[0],
-                                                                        "CONT")
+        for held in [held for held in self.held if host in (None, held)]:
+            self.held.remove(held)
+            if self.lab.powered(held):
+                signal_agent(self.lab, held, "CONT")
 
     def begin(self, *options):
         self.before = xen_guests.wait_answers(self.lab, DOMAIN)
@@ -151,11 +150,12 @@ class Case:
             script = AT_SUSPEND.format(uuid=self.lab.domains[DOMAIN]["uuid"])
             one = self.begin()
             self.lab.exec(SOURCE, script, timeout=REACH_LIMIT_S)
-            self.held.append((SOURCE, "agent"))
+            self.held.append(SOURCE)
             wait_for("the domain is suspended", lambda: "s" in xen_guests.listed(
                 self.lab, SOURCE).get(DOMAIN, ""), 20, 0.3)
-            if self.note(SOURCE) != "none":
-                raise LabError(f"the phase suspended is over: {self.note(SOURCE)} is noted")
+            note = self.note(SOURCE)
+            if note != "none":
+                raise LabError(f"the phase suspended is over: {note} is noted")
             return one
         one = self.begin()
         if phase == "pre-copy":
@@ -201,10 +201,10 @@ class Case:
         elif what == "cut":
             lab.cut(SOURCE, TARGET, "data" if who == "data" else "all")
         elif what == "mover":
-            signal_movers(lab, host, "KILL")
+            kill_movers(lab, host)
         elif what == "agent":
             signal_agent(lab, host, "KILL")
-            self.held = [entry for entry in self.held if entry != (host, "agent")]
+            self.held = [held for held in self.held if held != host]
         elif what == "xenstored":
             lab.exec(host, "pid=$(cat /run/xenstore.pid); kill -STOP $pid; setsid sh -c "
                            f"'sleep {self.plan.slow_s:.1f}; kill -CONT '$pid >/dev/null 2>&1 &")

@@ -48,7 +48,8 @@ def rolled_back(lab):
     one = moves.Move(lab, source, DOMAIN, xen_moves.OTHER[source], "--bandwidth", "2M")
     one.wait_event(lambda e: e.get("event") == "progress" and e.get("pages_sent", 0) > 0, 60)
     lab.exec(source, "xenferry", "cancel", DOMAIN)
-    one.wait(xen_moves.MOVE_LIMIT_S)
+    if one.wait(xen_moves.MOVE_LIMIT_S) == 0:
+        raise LabError("the move that was to be cancelled succeeded")
     wait_for("one copy is left", lambda: len(xen_guests.holders(lab, DOMAIN)) == 1, 60, 0.5)
     return source
 
