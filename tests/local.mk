@@ -170,6 +170,18 @@ tests_fuzz_xen_config_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_xen_config_LDADD = $(LDADD) $(JANSSON_LIBS)
 tests_fuzz_xen_config_SOURCES = tests/fuzz_xen_config.c agent/hyper_xen_config.c
 FUZZ_TARGETS += tests/fuzz_stream
+# Another Xen than the one that was built with; what it links with is played.
+if WITH_XEN
+UNIT_TESTS += tests/xen_versions
+check_PROGRAMS += tests/played_xen.so
+endif
+EXTRA_PROGRAMS += tests/xen_versions tests/played_xen.so
+tests_xen_versions_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_xen_versions_LDADD = $(UNIT_LIBS) -ldl
+tests_played_xen_so_CFLAGS = $(AM_CFLAGS) -fPIC $(XEN_CFLAGS)
+tests_played_xen_so_LDFLAGS = $(XF_SO_LDFLAGS) -shared
+tests_played_xen_so_LDADD =
+tests_played_xen_so_SOURCES = tests/played_xen.c
 
 # The data path. moverpair and moverhyper tell stories to two mover_fake; tests/bench measures.
 UNIT_TESTS += tests/unit_pack

@@ -7,6 +7,7 @@ import time
 
 import eyes
 import moves
+import xen_ends
 import xen_guests
 import xen_moves
 import xen_suite
@@ -54,27 +55,14 @@ def rolled_back(lab):
     return source
 
 
-def domid(lab, host):
-    return lab.exec(host, "xl", "domid", DOMAIN, check=False).out.strip()
-
-
 def ends_after_a_rollback(suite, lab):
     """xl's own monitor has gone by then."""
-    host = rolled_back(lab)
-    before, number = xen_guests.stat(lab, DOMAIN)["instance"], domid(lab, host)
-    lab.exec(host, "xl", "reboot", DOMAIN)
-    suite.guard("after a move that was rolled back: a reboot comes back", wait_for, "the reboot",
-                lambda: domid(lab, host) not in ("", number), 120, 1)
-    suite.check("after a move that was rolled back: it has booted anew", xen_guests.wait_answers(
-        lab, DOMAIN, 120)["instance"] != before)
-    host = rolled_back(lab)
+    what = "after a move that was rolled back, a domain"
+    xen_ends.reboots(suite, lab, DOMAIN, rolled_back(lab), what)
+    rolled_back(lab)
     with contextlib.suppress(OSError, LabError):  # it has no time to answer
         xen_guests.control(lab, DOMAIN, "crash")
-    suite.guard("after another: one that crashes is gone, as on_crash says", wait_for, "its end",
-                lambda: not xen_guests.holders(lab, DOMAIN), 120, 1)
-    suite.guard("after another: and no agent shows it any more", wait_for, "the news",
-                lambda: xen_moves.known(lab, "n1") == [], 30, 0.5)
-    xen_moves.check_clean(suite, lab, DOMAIN, "after another: and nothing of it is left", 30)
+    xen_ends.gone(suite, lab, DOMAIN, f"{what} that crashes")
 
 
 def announced(suite, lab):

@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/xen-lab/lab \
 	tests/xen-lab/packages.sh \
 	tests/xen-lab/qemu.py \
+	tests/xen-lab/xen_ends.py \
 	tests/xen-lab/xen_guests.py \
 	tests/xen-lab/xen_moves.py \
 	tests/xen-lab/xen_suite.py \

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Xen's libraries as tests/xen_versions.c plays them, loaded before the real ones: a hypervisor of
+ * the version in XF_PLAYED_VERSION, and a libxenguest whose name is that of the link that this file
+ * is loaded by.
+ */
+#include "config.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <libxl.h>
+#include <xenctrl.h>
+#include <xenguest.h>
+
+static char opened[64];
+
+xc_interface *xc_interface_open(xentoollog_logger *logger, xentoollog_logger *dombuild_logger,
+                                unsigned open_flags)
+{
+    (void)logger;
+    (void)dombuild_logger;
+    (void)open_flags;
+    return (xc_interface *)opened;
+}
+
+int libxl_ctx_alloc(libxl_ctx **pctx, int version, unsigned flags, xentoollog_logger *lg)
+{
+    (void)version;
+    (void)flags;
+    (void)lg;
+    *pctx = (libxl_ctx *)opened;
+    return 0;
+}
+
+void libxl_childproc_setmode(libxl_ctx *ctx, const libxl_childproc_hooks *hooks, void *user)
+{
+    (void)ctx;
+    (void)hooks;
+    (void)user;
+}
+
+const libxl_version_info *libxl_get_version_info(libxl_ctx *ctx)
+{
+    static libxl_version_info info;
+    const char *version = getenv("XF_PLAYED_VERSION");
+
+    (void)ctx;
+    if (version == NULL ||
+        sscanf(version, "%d.%d", &info.xen_version_major, &info.xen_version_minor) != 2) {
+        return NULL;
+    }
+    return &info;
+}
+
+/* Says by its value whether a stop rule was put in: libxenguest runs its own where there is none. */
+int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
+                   struct save_callbacks *callbacks, xc_stream_type_t stream_type, int recv_fd)
+{
+    (void)xch;
+    (void)io_fd;
+    (void)dom;
+    (void)flags;
+    (void)stream_type;
+    (void)recv_fd;
+    return callbacks->precopy_policy != NULL;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is done where Xen or a library of it is of another version than this build's, with both
+ * played (tests/played_xen.c): the agent's hands say so and do nothing, and the stop rule leaves a
+ * libxenguest alone whose structures it does not know.
+ *
+ * Started by itself with an argument, this is a save helper: it says whether the rule was put in.
+ */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <xenctrl.h>
+#include <xenguest.h>
+
+#include "unit.h"
+
+#include "xen/preload/policy_proto.h"
+#include "xen/xen_proto.h"
+
+#define XEN    "agent/xen/xenferry-xen"
+#define POLICY "agent/xen/preload/xenferry-policy.so"
+#define PLAYED "tests/played_xen.so"
+#define LINK   5 /* descriptor of the rule's link in a save helper */
+
+typedef int save_fn(xc_interface *xch, int io_fd, uint32_t dom, uint32_t flags,
+                    struct save_callbacks *callbacks, xc_stream_type_t stream_type, int recv_fd);
+
+static char here[4096]; /* the folder of the build */
+static char dir[] = "/tmp/xfversions.XXXXXX";
+
+/* ---- this program as a save helper ---- */
+
+static int suspends(void *data)
+{
+    (void)data;
+    return 1;
+}
+
+static int save(void)
+{
+    struct save_callbacks callbacks = { .suspend = suspends };
+    save_fn *function = (save_fn *)(uintptr_t)dlsym(RTLD_DEFAULT, "xc_domain_save");
+
+    return function != NULL ? function(NULL, 1, 1, 0, &callbacks, XC_STREAM_PLAIN, -1) : 2;
+}
+
+/* ---- starting what is looked at ---- */
+
+/* ret: absolute path of a file of the build */
+static const char *built(const char *name, char ret[8192])
+{
+    snprintf(ret, 8192, "%s/%s", here, name);
+    return ret;
+}
+
+/* In the child. A sanitizer's runtime would insist on being the first to be loaded. */
+static void preload(const char *libraries)
+{
+    const char *options = getenv("ASAN_OPTIONS");
+    char text[1024];
+
+    snprintf(text, sizeof(text), "%s%sverify_asan_link_order=0", options != NULL ? options : "",
+             options != NULL ? ":" : "");
+    setenv("ASAN_OPTIONS", text, 1);
+    setenv("LD_PRELOAD", libraries, 1);
+}
+
+static int status_of(pid_t child)
+{
+    int status;
+
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* xenferry-xen watching a hypervisor of that version; its exit status, and what it told first. */
+static int watched(const char *version, struct xf_xen_msg *ret_msg)
+{
+    char program[8192];
+    char played[8192];
+    int pair[2];
+    pid_t child;
+    ssize_t n;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        preload(built(PLAYED, played));
+        setenv("XF_PLAYED_VERSION", version, 1);
+        if (dup2(pair[1], XF_XEN_FD) < 0) {
+            _exit(126);
+        }
+        closefrom(XF_XEN_FD + 1);
+        execl(built(XEN, program), XEN, "-d", dir, "watch", (char *)NULL);
+        _exit(127);
+    }
+    close(pair[1]);
+    n = recv(pair[0], ret_msg, sizeof(*ret_msg), 0);
+    close(pair[0]);
+    assert_true(n > 0 && xf_xen_msg_ok(ret_msg, (size_t)n));
+    return status_of(child);
+}
+
+/* A save by a libxenguest of that name, with the stop rule before it and told of a link or not.
+ * Returns whether the rule was put in; ret_taken: whether it said so. */
+static bool rule_put_in(const char *library, bool linked, bool *ret_taken)
+{
+    struct xf_policy_msg msg;
+    char libraries[3 * 8192];
+    char played[8192];
+    char policy[8192];
+    char link[sizeof(dir) + 64];
+    int pair[2];
+    pid_t child;
+    int status;
+
+    snprintf(link, sizeof(link), "%s/%s", dir, library);
+    assert_int_equal(symlink(built(PLAYED, played), link), 0);
+    snprintf(libraries, sizeof(libraries), "%s %s", built(POLICY, policy), link);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        preload(libraries);
+        unsetenv(XF_POLICY_ENV);
+        if (linked) {
+            char number[16];
+
+            snprintf(number, sizeof(number), "%d", LINK);
+            setenv(XF_POLICY_ENV, number, 1);
+        }
+        if (dup2(pair[1], LINK) < 0) {
+            _exit(126);
+        }
+        execl("/proc/self/exe", "xen_versions", "save", (char *)NULL);
+        _exit(127);
+    }
+    close(pair[1]);
+    status = status_of(child);
+    *ret_taken = recv(pair[0], &msg, sizeof(msg), 0) == (ssize_t)sizeof(msg) &&
+                 msg.say == XF_POLICY_TAKEN;
+    close(pair[0]);
+    assert_int_equal(unlink(link), 0);
+    assert_in_range(status, 0, 1);
+    return status == 1;
+}
+
+/* ---- tests ---- */
+
+static void a_hypervisor_of_another_release_is_named_and_left_alone(void **state)
+{
+    static struct xf_xen_msg msg;
+    char both[XF_XEN_TEXT];
+    char other[16];
+
+    (void)state;
+    snprintf(other, sizeof(other), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR + 1);
+    assert_int_equal(watched(other, &msg), 1);
+    assert_int_equal(msg.type, XF_XEN_DONE);
+    assert_int_equal(msg.reason, XF_REASON_HYPERVISOR);
+    snprintf(both, sizeof(both),
+             "Xen %s runs here, but xenferry was built with the libraries of Xen %d.%d", other,
+             XF_XEN_MAJOR, XF_XEN_MINOR);
+    assert_string_equal(msg.text, both);
+}
+
+static void a_hypervisor_that_says_no_version_is_left_alone(void **state)
+{
+    static struct xf_xen_msg msg;
+
+    (void)state;
+    assert_int_equal(watched("", &msg), 1);
+    assert_int_equal(msg.type, XF_XEN_DONE);
+    assert_string_equal(msg.text, "Xen does not say its version");
+}
+
+static void the_rule_is_put_into_the_library_that_it_was_built_with(void **state)
+{
+    bool taken;
+
+    (void)state;
+    assert_true(rule_put_in("libxenguest.so." XF_XEN_ABI, true, &taken));
+    assert_true(taken);
+}
+
+static void another_release_of_the_library_is_left_alone(void **state)
+{
+    static const char *const others[] = { "libxenguest.so." XF_XEN_ABI "1", "libxenguest.so.0",
+                                          "libxenguest.so" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        bool taken;
+
+        assert_false(rule_put_in(others[i], true, &taken));
+        assert_false(taken);
+    }
+}
+
+static void without_a_mover_nothing_is_touched(void **state)
+{
+    bool taken;
+
+    (void)state;
+    assert_false(rule_put_in("libxenguest.so." XF_XEN_ABI, false, &taken));
+    assert_false(taken);
+}
+
+static int make_dir(void **state)
+{
+    (void)state;
+    return getcwd(here, sizeof(here)) != NULL && mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    return rmdir(dir);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hypervisor_of_another_release_is_named_and_left_alone),
+        cmocka_unit_test(a_hypervisor_that_says_no_version_is_left_alone),
+        cmocka_unit_test(the_rule_is_put_into_the_library_that_it_was_built_with),
+        cmocka_unit_test(another_release_of_the_library_is_left_alone),
+        cmocka_unit_test(without_a_mover_nothing_is_touched),
+    };
+
+    if (argc == 2 && strcmp(argv[1], "save") == 0) {
+        return save();
+    }
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
