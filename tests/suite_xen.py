@@ -14,7 +14,7 @@ import xen_guests
 import xen_moves
 import xen_suite
 import xen_trees
-from xflab import LabError, PREFIX, wait_for
+from xflab import PREFIX, wait_for
 
 POLICY = f"{PREFIX}/libexec/xenferry/xenferry-policy.so"
 # In place of a hotplug script: the first call fails, all others are the script's own.
@@ -25,13 +25,6 @@ if mkdir /run/failed-once; then
 fi
 exec "$0.real" "$@"
 """
-# The same, but every first call takes long.
-SLEEPS_S = 30  # libxl waits for 40
-SLEEPS = f"""#!/bin/sh
-[ "$1" != online ] || sleep {SLEEPS_S}
-exec "$0.real" "$@"
-"""
-STILL = 4  # events of a move's progress, one a second, that show the same
 
 
 def leave_incoming(lab, name, host):
@@ -84,19 +77,8 @@ def rule(suite, lab):
     suite.figure("pause_predicted_over_measured", round(predicted / total, 2))
     suite.check("its pause is what was predicted, within a factor of 2",
                 total / 2 <= predicted <= total * 2, (predicted, total))
-    source = xen_moves.home(lab, "web")
-    one = moves.Move(lab, source, "web", xen_moves.OTHER[source], "--bandwidth", "2M")
-    suite.check("a move is under way", one.wait_event(
-        lambda e: e.get("event") == "progress" and e.get("pages_sent", 0) > 0, 60) is not None)
-    domid = lab.exec(source, "xl", "domid", "web").out.strip()
-    suite.check("Xen logs the guest's writes meanwhile", xen_moves.logdirty(lab, source, domid))
-    lab.exec(xen_moves.OTHER[source], "xenferry", "cancel", "web", check=False)
-    suite.check("cancelled from the other host: exit 21",
-                one.wait(xen_moves.MOVE_LIMIT_S) == 21, one.err)
-    xen_moves.check_clean(suite, lab, "web", "cancelled: nothing is left at the target", 60)
-    suite.guard("cancelled: Xen logs its writes no more", wait_for, "the end of logging",
-                lambda: not xen_moves.logdirty(lab, source, domid), 30, 1)
     xen_guests.dirty(lab, "web", 0, 8)
+    source = xen_moves.home(lab, "web")
     lab.exec(source, f"mv {POLICY} {POLICY}.away")
     try:
         seen, report = xen_moves.moved(suite, lab, "web", "without our rule's library")
@@ -131,20 +113,10 @@ def keeper(suite, lab):
     xen_ends.gone(suite, lab, "web", "after a restart of the agent, one that powers off")
 
 
-@contextlib.contextmanager
-def instead(lab, host, script, text):
-    """Another script in place of one, which stands beside it under the ending .real."""
-    lab.exec(host, f"mv {script} {script}.real && cat >{script} && chmod 755 {script}", stdin=text)
-    try:
-        yield
-    finally:
-        lab.exec(host, f"mv {script}.real {script}")
-
-
 def late_device(suite, lab):
     """One whose script fails early is attached in the pause, and once."""
     target = xen_moves.OTHER[xen_moves.home(lab, "guest")]
-    with instead(lab, target, "/etc/xen/scripts/vif-bridge", FAILS_ONCE):
+    with xen_suite.instead(lab, target, "/etc/xen/scripts/vif-bridge", FAILS_ONCE):
         _seen, report = xen_moves.moved(suite, lab, "guest",
                                         "after the faults, a hotplug script fails once")
     lab.exec(target, "rmdir", "/run/failed-once")
@@ -152,42 +124,6 @@ def late_device(suite, lab):
                 any("could not be attached early" in note for note in report.get("notes", [])),
                 report.get("notes"))
     suite.guard("it is there once, and works", xen_trees.settled, lab, target, "guest")
-
-
-def first_round_over(one):
-    """Whether a move sends no more pages."""
-    sent = [event["pages_sent"] for event in one.events if event.get("event") == "progress"]
-    return len(sent) > STILL and sent[-1] > 0 and len(set(sent[-STILL:])) == 1
-
-
-def helper_killed(suite, lab):
-    """libxl's save helper dies while the source waits for the target's devices: the move ends with
-    it, not with the wait, and the guest runs on, its writes not logged any more."""
-    source = xen_moves.home(lab, "guest")
-    target = xen_moves.OTHER[source]
-    code = took = one = None
-
-    def act():
-        nonlocal code, took, one
-        one = moves.Move(lab, source, "guest", target)
-        wait_for("the end of the first round", lambda: first_round_over(one), 60, 0.2)
-        lab.exec(source, "kill -9 $(pgrep -f '^[^ ]*(xenferry|libxl)-save-helper')")
-        start = time.monotonic()
-        code = one.wait(xen_moves.MOVE_LIMIT_S)
-        took = time.monotonic() - start
-
-    with instead(lab, target, "/etc/xen/scripts/vif-bridge", SLEEPS):
-        seen = eyes.watched(lab, "guest", act)
-    suite.check("a killed save helper: exit 44, reason hypervisor",
-                (code, one.reason()) == (44, "hypervisor"), (code, one.reason(), one.err))
-    suite.check("a killed save helper: it is told at once", took < SLEEPS_S / 2, took)
-    suite.check("a killed save helper: the guest has not noticed", not seen.findings(),
-                seen.findings())
-    xen_moves.check_clean(suite, lab, "guest", "a killed save helper: nothing is left elsewhere",
-                          SLEEPS_S + 60)
-    domid = lab.exec(source, "xl", "domid", "guest").out.strip()
-    suite.guard("a killed save helper: Xen logs the guest's writes no more", wait_for,
-                "the end of logging", lambda: not xen_moves.logdirty(lab, source, domid), 30, 1)
 
 
 def beside_xl(suite, lab):
@@ -199,7 +135,6 @@ def beside_xl(suite, lab):
     xen_moves.moved(suite, lab, "guest", "a domain of xl's")
     xen_trees.same_as_xl(suite, lab, "guest")
     xen_trees.devices_come_and_go(suite, lab, "guest")
-    helper_killed(suite, lab)
     xen_trees.save_and_restore(suite, lab, "guest")
     home = xen_moves.home(lab, "guest")
     host = xen_moves.OTHER[home]

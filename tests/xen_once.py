@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Part of suite `xen-campaign`: what need be seen but once. A guest faster than its link, beside
-`xl migrate`; a domain's end after a move that was rolled back; announcements on the switch."""
+`xl migrate`; a save helper that dies; a domain's end after a move that was rolled back;
+announcements on the switch."""
 import contextlib
 import subprocess
 import time
@@ -19,6 +20,13 @@ LINK_KBIT = 50000   # a tenth of that
 # What is left takes xl over five seconds at that rate; an abort is not felt.
 NOTICED_MS = 3000
 RARP = "rarp"       # no guest sends it: Linux announces itself by ARP
+# In place of a hotplug script: the same, but every first call takes long.
+SLEEPS_S = 36       # libxl waits for 40
+SLEEPS = f"""#!/bin/sh
+[ "$1" != online ] || sleep {SLEEPS_S}
+exec "$0.real" "$@"
+"""
+STILL = 4           # events of a move's progress, one a second, that show the same
 
 
 def faster_than_the_link(suite, lab):
@@ -43,23 +51,65 @@ def faster_than_the_link(suite, lab):
     xen_moves.wait_known(lab, DOMAIN, xen_moves.home(lab, DOMAIN), 60)
 
 
-def rolled_back(lab):
-    """A move that is cancelled under way; where the domain is."""
+def logs_no_more(suite, lab, what, host, domid):
+    suite.guard(f"{what}: Xen logs its writes no more", wait_for, "the end of logging",
+                lambda: not xen_moves.logdirty(lab, host, domid), 30, 1)
+
+
+def rolled_back(suite, lab):
+    """A move that is cancelled under way, from the other host; where the domain is."""
     source = xen_moves.home(lab, DOMAIN)
     one = moves.Move(lab, source, DOMAIN, xen_moves.OTHER[source], "--bandwidth", "2M")
-    one.wait_event(lambda e: e.get("event") == "progress" and e.get("pages_sent", 0) > 0, 60)
-    lab.exec(source, "xenferry", "cancel", DOMAIN)
-    if one.wait(xen_moves.MOVE_LIMIT_S) == 0:
-        raise LabError("the move that was to be cancelled succeeded")
-    wait_for("one copy is left", lambda: len(xen_guests.holders(lab, DOMAIN)) == 1, 60, 0.5)
+    suite.check("cancelled: the move was under way", one.wait_event(
+        lambda e: e.get("event") == "progress" and e.get("pages_sent", 0) > 0, 60) is not None)
+    domid = lab.exec(source, "xl", "domid", DOMAIN).out.strip()
+    suite.check("cancelled: Xen logged the guest's writes meanwhile",
+                xen_moves.logdirty(lab, source, domid))
+    lab.exec(xen_moves.OTHER[source], "xenferry", "cancel", DOMAIN, check=False)
+    suite.check("cancelled: exit 21", one.wait(xen_moves.MOVE_LIMIT_S) == 21, one.err)
+    xen_moves.check_clean(suite, lab, DOMAIN, "cancelled: nothing is left at the target", 60)
+    logs_no_more(suite, lab, "cancelled", source, domid)
     return source
+
+
+def first_round_over(one):
+    """Whether a move sends no more pages."""
+    sent = [event["pages_sent"] for event in one.events if event.get("event") == "progress"]
+    return len(sent) > STILL and sent[-1] > 0 and len(set(sent[-STILL:])) == 1
+
+
+def helper_killed(suite, lab):
+    """libxl's save helper dies while the source waits for the target's devices: the move ends with
+    it, not with the wait, and the guest runs on."""
+    source = xen_moves.home(lab, DOMAIN)
+    target = xen_moves.OTHER[source]
+    what = "a killed save helper"
+    code = took = one = None
+
+    def act():
+        nonlocal code, took, one
+        one = moves.Move(lab, source, DOMAIN, target)
+        wait_for("the end of the first round", lambda: first_round_over(one), 60, 0.2)
+        lab.exec(source, "kill -9 $(pgrep -f '^[^ ]*(xenferry|libxl)-save-helper')")
+        start = time.monotonic()
+        code = one.wait(xen_moves.MOVE_LIMIT_S)
+        took = time.monotonic() - start
+
+    with xen_suite.instead(lab, target, "/etc/xen/scripts/vif-bridge", SLEEPS):
+        seen = eyes.watched(lab, DOMAIN, act)
+    suite.check(f"{what}: exit 44, reason hypervisor",
+                (code, one.reason()) == (44, "hypervisor"), (code, one.reason(), one.err))
+    suite.check(f"{what}: it is told at once", took < SLEEPS_S / 2, took)
+    suite.check(f"{what}: the guest has not noticed", not seen.findings(), seen.findings())
+    xen_moves.check_clean(suite, lab, DOMAIN, f"{what}: nothing is left elsewhere", SLEEPS_S + 60)
+    logs_no_more(suite, lab, what, source, lab.exec(source, "xl", "domid", DOMAIN).out.strip())
 
 
 def ends_after_a_rollback(suite, lab):
     """xl's own monitor has gone by then."""
     what = "after a move that was rolled back, a domain"
-    xen_ends.reboots(suite, lab, DOMAIN, rolled_back(lab), what)
-    rolled_back(lab)
+    xen_ends.reboots(suite, lab, DOMAIN, rolled_back(suite, lab), what)
+    rolled_back(suite, lab)
     with contextlib.suppress(OSError, LabError):  # it has no time to answer
         xen_guests.control(lab, DOMAIN, "crash")
     xen_ends.gone(suite, lab, DOMAIN, f"{what} that crashes")
@@ -94,5 +144,6 @@ def once(suite):
     with xen_suite.lab_of(suite, "xconce") as lab:
         lab.exec("n1", "xenferry", "create", xen_guests.define(lab, DOMAIN)["config"], timeout=120)
         xen_guests.wait_answers(lab, DOMAIN)
-        for part in (announced, faster_than_the_link, ends_after_a_rollback):
+        for part in (announced, faster_than_the_link, helper_killed,
+                     ends_after_a_rollback):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)

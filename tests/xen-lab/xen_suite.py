@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Xen lab for a suite: up at its beginning, logs kept if it failed, gone at its end."""
+"""A Xen lab for a suite: up at its beginning, logs kept if it failed, gone at its end; and a host's
+script that is another for a while."""
 import contextlib
 import os
 
 import agents
 import build
 import xenlab
+
+
+@contextlib.contextmanager
+def instead(lab, host, script, text):
+    """Another script in place of one, which stands beside it under the ending .real."""
+    lab.exec(host, f"mv {script} {script}.real && cat >{script} && chmod 755 {script}", stdin=text)
+    try:
+        yield
+    finally:
+        lab.exec(host, f"mv {script}.real {script}")
 
 
 @contextlib.contextmanager
