@@ -72,7 +72,7 @@ def rule(suite, lab):
     suite.check("its cap went down in steps", len({r["cap_percent"] for r in report["rounds"]}) > 1,
                 report["rounds"])
     _seen, report = xen_moves.moved(suite, lab, "web", "the same guest, forced", "--force",
-                                    "--bandwidth", "8M", "--downtime-max", "300")
+                                    "--bandwidth", "4M", "--downtime-max", "300")
     predicted, total = report["predicted_pause_ms"], report["pause"]["total_ms"]
     suite.figure("pause_predicted_over_measured", round(predicted / total, 2))
     suite.check("its pause is what was predicted, within a factor of 2",
