@@ -65,8 +65,7 @@ def rule(suite, lab):
                 report.get("notes"))
     host = xen_moves.home(lab, "web")
     number = lab.exec(host, "xl", "domid", "web").out.strip()
-    suite.guard("and when it has given up, Xen logs the guest's writes no more", wait_for,
-                "the end of logging", lambda: not xen_moves.logdirty(lab, host, number), 30, 1)
+    xen_moves.logs_no_more(suite, lab, "guest faster than the link", host, number)
     _seen, report = xen_moves.moved(suite, lab, "web", "the same guest, slowed", "--slow",
                                     "--bandwidth", "8M")
     suite.check("its cap went down in steps", len({r["cap_percent"] for r in report["rounds"]}) > 1,

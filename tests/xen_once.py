@@ -20,7 +20,7 @@ LINK_KBIT = 50000   # a tenth of that
 # What is left takes xl over five seconds at that rate; an abort is not felt.
 NOTICED_MS = 3000
 RARP = "rarp"       # no guest sends it: Linux announces itself by ARP
-# In place of a hotplug script: the same, but every first call takes long.
+# In place of a hotplug script: attaching takes long.
 SLEEPS_S = 36       # libxl waits for 40
 SLEEPS = f"""#!/bin/sh
 [ "$1" != online ] || sleep {SLEEPS_S}
@@ -52,11 +52,6 @@ def faster_than_the_link(suite, lab):
     xen_moves.wait_known(lab, DOMAIN, xen_moves.home(lab, DOMAIN), 60)
 
 
-def logs_no_more(suite, lab, what, host, domid):
-    suite.guard(f"{what}: Xen logs its writes no more", wait_for, "the end of logging",
-                lambda: not xen_moves.logdirty(lab, host, domid), 30, 1)
-
-
 def rolled_back(suite, lab):
     """A move that is cancelled under way, from the other host; where the domain is."""
     source = xen_moves.home(lab, DOMAIN)
@@ -69,7 +64,7 @@ def rolled_back(suite, lab):
     lab.exec(xen_moves.OTHER[source], "xenferry", "cancel", DOMAIN, check=False)
     suite.check("cancelled: exit 21", one.wait(xen_moves.MOVE_LIMIT_S) == 21, one.err)
     xen_moves.check_clean(suite, lab, DOMAIN, "cancelled: nothing is left at the target", 60)
-    logs_no_more(suite, lab, "cancelled", source, domid)
+    xen_moves.logs_no_more(suite, lab, "cancelled", source, domid)
     return source
 
 
@@ -103,7 +98,8 @@ def helper_killed(suite, lab):
     suite.check(f"{what}: it is told at once", took < SLEEPS_S / 2, took)
     suite.check(f"{what}: the guest has not noticed", not seen.findings(), seen.findings())
     xen_moves.check_clean(suite, lab, DOMAIN, f"{what}: nothing is left elsewhere", SLEEPS_S + 60)
-    logs_no_more(suite, lab, what, source, lab.exec(source, "xl", "domid", DOMAIN).out.strip())
+    xen_moves.logs_no_more(suite, lab, what, source,
+                           lab.exec(source, "xl", "domid", DOMAIN).out.strip())
 
 
 def ends_after_a_rollback(suite, lab):
@@ -147,6 +143,5 @@ def once(suite):
     with xen_suite.lab_of(suite, "xconce") as lab:
         lab.exec("n1", "xenferry", "create", xen_guests.define(lab, DOMAIN)["config"], timeout=120)
         xen_guests.wait_answers(lab, DOMAIN)
-        for part in (announced, faster_than_the_link, helper_killed,
-                     ends_after_a_rollback):
+        for part in (announced, faster_than_the_link, helper_killed, ends_after_a_rollback):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)

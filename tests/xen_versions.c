@@ -111,8 +111,8 @@ static int watched(const char *version, struct xf_xen_msg *ret_msg)
 }
 
 /* A save by a libxenguest of that name, with the stop rule before it and told of a link or not.
- * Returns whether the rule was put in; ret_taken: whether it said so. */
-static bool rule_put_in(const char *library, bool linked, bool *ret_taken)
+ * Returns whether the rule was put in; it must have said so then, and only then. */
+static bool rule_put_in(const char *library, bool linked)
 {
     struct xf_policy_msg msg;
     char libraries[3 * 8192];
@@ -121,6 +121,7 @@ static bool rule_put_in(const char *library, bool linked, bool *ret_taken)
     char link[sizeof(dir) + 64];
     int pair[2];
     pid_t child;
+    bool taken;
     int status;
 
     snprintf(link, sizeof(link), "%s/%s", dir, library);
@@ -146,12 +147,13 @@ static bool rule_put_in(const char *library, bool linked, bool *ret_taken)
     }
     close(pair[1]);
     status = status_of(child);
-    *ret_taken = recv(pair[0], &msg, sizeof(msg), 0) == (ssize_t)sizeof(msg) &&
-                 msg.say == XF_POLICY_TAKEN;
+    taken =
+        recv(pair[0], &msg, sizeof(msg), 0) == (ssize_t)sizeof(msg) && msg.say == XF_POLICY_TAKEN;
     close(pair[0]);
     assert_int_equal(unlink(link), 0);
     assert_in_range(status, 0, 1);
-    return status == 1;
+    assert_int_equal(taken, status == 1);
+    return taken;
 }
 
 /* ---- tests ---- */
@@ -185,11 +187,8 @@ static void a_hypervisor_that_says_no_version_is_left_alone(void **state)
 
 static void the_rule_is_put_into_the_library_that_it_was_built_with(void **state)
 {
-    bool taken;
-
     (void)state;
-    assert_true(rule_put_in("libxenguest.so." XF_XEN_ABI, true, &taken));
-    assert_true(taken);
+    assert_true(rule_put_in("libxenguest.so." XF_XEN_ABI, true));
 }
 
 static void another_release_of_the_library_is_left_alone(void **state)
@@ -199,20 +198,14 @@ static void another_release_of_the_library_is_left_alone(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        bool taken;
-
-        assert_false(rule_put_in(others[i], true, &taken));
-        assert_false(taken);
+        assert_false(rule_put_in(others[i], true));
     }
 }
 
 static void without_a_mover_nothing_is_touched(void **state)
 {
-    bool taken;
-
     (void)state;
-    assert_false(rule_put_in("libxenguest.so." XF_XEN_ABI, false, &taken));
-    assert_false(taken);
+    assert_false(rule_put_in("libxenguest.so." XF_XEN_ABI, false));
 }
 
 static int make_dir(void **state)

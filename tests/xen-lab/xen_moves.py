@@ -115,6 +115,11 @@ def logdirty(lab, host, domid):
     return "log_dirty" in own.split("General information for domain")[0]
 
 
+def logs_no_more(suite, lab, what, host, domid):
+    suite.guard(f"{what}: Xen logs the guest's writes no more", wait_for, "the end of logging",
+                lambda: not logdirty(lab, host, domid), 30, 1)
+
+
 def migrations(lab, host):
     answer = agents.xenferry(lab, host, "status", "--json", check=False, timeout=30)
     return answer.json()["migrations"] if answer.code == 0 else None
