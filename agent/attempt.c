@@ -98,8 +98,11 @@ enum xf_reason xf_attempt_configure(struct xf_domain *dom)
 
 json_t *xf_attempt_intent(struct xf_domain *dom)
 {
-    const struct xf_attempt *at = dom->attempt;
+    struct xf_attempt *at = dom->attempt;
 
+    if (at != NULL) {
+        at->intent_us = xf_now_us();
+    }
     return json_pack("{s:s,s:I,s:s,s:b,s:I}", "name", dom->name, "memory_mib",
                      (json_int_t)dom->memory_mib, "config",
                      at != NULL && at->config != NULL ? at->config : "", "cold",
@@ -157,6 +160,7 @@ static void take_offer(struct xf_domain *dom, const json_t *body)
     if (at != NULL && at->source && port > 0 && port <= UINT16_MAX) {
         xf_text_copy(at->address, sizeof(at->address), text_of(body, "address"));
         at->port = (uint16_t)port;
+        at->prepared_us = at->intent_us != 0 ? xf_now_us() - at->intent_us : 0;
     }
 }
 
@@ -215,6 +219,18 @@ size_t xf_attempt_ready_payload(const struct xf_domain *dom, uint8_t *buf, size_
     return at_size;
 }
 
+/* D's mover said why it gave up. */
+static void take_words(struct xf_attempt *at, const struct xf_msg *msg, const uint8_t *payload,
+                       uint32_t size)
+{
+    snprintf(at->peer_words, sizeof(at->peer_words), "%.*s", (int)size, (const char *)payload);
+    xf_text_utf8_mend(at->peer_words);
+    if (!xf_text_name_ok(at->peer_words, strlen(at->peer_words) + 1)) {
+        at->peer_words[0] = '\0'; /* not as it should be */
+    }
+    at->peer_reason = (enum xf_reason)msg->reason;
+}
+
 static void take_json(struct xf_domain *dom, const struct xf_msg *msg, const uint8_t *payload,
                       uint32_t size)
 {
@@ -270,12 +286,16 @@ void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
             at->unpause_us = take_time(payload, size);
         }
         return;
+    case XF_MSG_ABORTED:
+    case XF_MSG_UNDO:
+        if (mine && msg->reason != XF_REASON_CONNECTION) {
+            take_words(at, msg, payload, size);
+        }
+        return;
     case XF_MSG_NONE:
     case XF_MSG_HELLO:
     case XF_MSG_COMMIT:
     case XF_MSG_ABORT:
-    case XF_MSG_ABORTED:
-    case XF_MSG_UNDO:
     case XF_MSG_NOCOPY:
     case XF_MSG_ASK:
     case XF_MSG_PROMISE:
@@ -543,6 +563,7 @@ static void make_up(struct xf_domain *dom)
 
     at->id = dom->core.id;
     at->dst = dom->core.dst;
+    at->adopted = true;
 }
 
 void xf_attempt_adopt(struct xf_domain *dom)

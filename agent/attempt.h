@@ -30,6 +30,7 @@ struct xf_attempt {
     struct xf_slot dst;
     struct xf_migid id; /* epoch 0 while queued */
     bool queued;
+    bool adopted; /* begun before this agent, which does not know when or what was sent */
     bool may_queue;
     uint64_t order; /* of acceptance */
     struct xf_move_options options;
@@ -41,6 +42,8 @@ struct xf_attempt {
     struct xf_dom_needs needs;
     bool needs_known;
     char failure[256];                     /* the mover's words */
+    char peer_words[256];                  /* S: what D's mover said when it gave up */
+    enum xf_reason peer_reason;            /* and D's reason */
     char notes[XF_ATTEMPT_NOTES_MAX][256]; /* its remarks */
     uint32_t n_notes;
 
@@ -48,7 +51,9 @@ struct xf_attempt {
     struct xf_round
         rounds[XF_ATTEMPT_ROUNDS_MAX]; /* the last one is overwritten when there are more */
     struct xf_link_totals totals;
-    uint64_t suspended_us; /* all monotonic; 0: not yet */
+    uint64_t intent_us;   /* all monotonic; 0: not yet */
+    uint64_t prepared_us; /* a duration: from INTENT to OFFER */
+    uint64_t suspended_us;
     uint64_t want_end_us;
     uint64_t ready_us;
     uint64_t commit_us;

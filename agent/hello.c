@@ -11,6 +11,7 @@
 
 #include "agent.h"
 #include "clock_qb.h"
+#include "fate.h"
 #include "log_qb.h"
 #include "text.h"
 
@@ -101,6 +102,7 @@ void xf_hello_send(struct xf_agent *agent)
 
 static void take_facts(struct xf_peer *peer, const struct xf_hello *h)
 {
+    peer->anew = peer->anew || (peer->boot.v != 0 && peer->boot.v != h->boot.v);
     peer->boot = h->boot;
     peer->version_min = h->version_min;
     peer->version_max = h->version_max;
@@ -161,6 +163,7 @@ void xf_hello_receive(struct xf_agent *agent, struct xf_peer *peer, const struct
     const struct xf_hello *h = &frame->hello;
     uint32_t bit = UINT32_C(1) << slot.i;
     struct xf_event absent = event_from(peer, h);
+    bool first;
 
     if (h->seq == 0) {
         for (struct xf_domain *dom = agent->domains; dom != NULL; dom = dom->next) {
@@ -179,11 +182,16 @@ void xf_hello_receive(struct xf_agent *agent, struct xf_peer *peer, const struct
         return;
     }
     peer->hello_seq = UINT32_MAX;
+    first = !peer->greeted;
     peer->greeted = true;
     for (struct xf_domain *dom = agent->domains; dom != NULL; dom = dom->next) {
         if ((dom->listed & bit) == 0) {
             dom->copies[slot.i] = XF_COPY_NONE;
             xf_domain_event(dom, &absent);
         }
+    }
+    if (first) {
+        xf_fate_returned(agent, peer, peer->anew);
+        peer->anew = false;
     }
 }

@@ -20,6 +20,7 @@
 struct kept {
     char *line;
     char *key; /* uuid and migration */
+    bool unknown;
 };
 
 struct xf_history {
@@ -42,35 +43,72 @@ static struct kept *kept_at(const struct xf_history *history, uint32_t i)
     return &history->ring[(history->head + history->max - 1 - i) % history->max];
 }
 
-bool xf_history_add(struct xf_history *history, const json_t *report)
+static char *key_of(const char *uuid, const char *migration)
 {
-    struct kept *slot = &history->ring[history->head];
     char *key = NULL;
 
-    if (asprintf(&key, "%s %s", field(report, "uuid"), field(report, "migration")) < 0) {
+    if (asprintf(&key, "%s %s", uuid, migration) < 0) {
         abort();
     }
+    return key;
+}
+
+static struct kept *find(const struct xf_history *history, const char *key)
+{
     for (uint32_t i = 0; i < history->n; i++) {
         if (strcmp(kept_at(history, i)->key, key) == 0) {
-            free(key);
-            return false;
+            return kept_at(history, i);
         }
+    }
+    return NULL;
+}
+
+bool xf_history_add(struct xf_history *history, const json_t *report)
+{
+    char *key = key_of(field(report, "uuid"), field(report, "migration"));
+    bool unknown = strcmp(field(report, "result"), "unknown") == 0;
+    struct kept *slot = find(history, key);
+
+    if (slot != NULL && (unknown || !slot->unknown)) {
+        free(key);
+        return false;
+    }
+    if (slot == NULL) {
+        slot = &history->ring[history->head];
+        history->head = (history->head + 1) % history->max;
+        history->n += history->n < history->max ? 1 : 0;
     }
     free(slot->line);
     free(slot->key);
     slot->key = key;
+    slot->unknown = unknown;
     slot->line = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(9));
     if (slot->line == NULL) {
         abort();
     }
-    history->head = (history->head + 1) % history->max;
-    history->n += history->n < history->max ? 1 : 0;
     return true;
 }
 
 json_t *xf_history_get(const struct xf_history *history, uint32_t i)
 {
     return i < history->n ? json_loads(kept_at(history, i)->line, 0, NULL) : NULL;
+}
+
+json_t *xf_history_unknown(const struct xf_history *history, uint32_t *i)
+{
+    while (*i < history->n && !kept_at(history, *i)->unknown) {
+        (*i)++;
+    }
+    return xf_history_get(history, *i);
+}
+
+json_t *xf_history_find(const struct xf_history *history, const char *uuid, const char *migration)
+{
+    char *key = key_of(uuid, migration);
+    const struct kept *slot = find(history, key);
+
+    free(key);
+    return slot != NULL ? json_loads(slot->line, 0, NULL) : NULL;
 }
 
 static void read_file(struct xf_history *history, const char *dir, const char *name)

@@ -18,6 +18,7 @@ agent_xenferryd_SOURCES = \
 	agent/domains.c \
 	agent/drivers.h \
 	agent/hello.c \
+	agent/fate.c agent/fate.h \
 	agent/history.c agent/history.h \
 	agent/hyper_news.c \
 	agent/hyper_sandbox.c agent/hyper_sandbox.h \

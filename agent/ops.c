@@ -340,7 +340,7 @@ static bool new_first(struct xf_domain *dom, enum xf_link_type type)
     m->params.port = type == XF_LINK_SEND ? at->port : 0;
     m->params.options = at->options;
     m->params.progress_timeout_ms = (uint32_t)agent->settings.progress_timeout_ms;
-    m->params.fixed_cost_us = xf_report_fixed_cost_us(agent);
+    m->params.fixed_cost_us = xf_report_fixed_cost_us(agent, at);
     size = at->config != NULL ? strlen(at->config) : 0;
     if (size < sizeof(m->params.config)) {
         memcpy(m->params.config, at->config != NULL ? at->config : "", size);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "fate.h"
 #include "log_qb.h"
 
 struct xf_peer *xf_peer_of(struct xf_agent *agent, struct xf_node node)
@@ -109,5 +110,8 @@ void xf_peer_confirm_off(struct xf_agent *agent, struct xf_peer *peer, struct xf
             dom->copies[event.slot.i] = XF_COPY_NONE;
         }
         xf_domain_event(dom, &event);
+    }
+    if (peer->off) {
+        xf_fate_confirmed_off(agent, peer);
     }
 }

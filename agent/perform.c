@@ -99,12 +99,16 @@ static void send_message(struct xf_domain *dom, const struct xf_act *act)
         xf_agent_send(agent, dom->refusal,
                       act->msg.src.id != act->msg.dst.id ? strlen(dom->refusal) : 0);
         return;
+    case XF_MSG_ABORTED:
+    case XF_MSG_UNDO:
+        /* For people at the other end, where otherwise only a connection broke. */
+        xf_agent_send(agent, at != NULL ? at->failure : NULL,
+                      at != NULL && !at->source ? strlen(at->failure) : 0);
+        return;
     case XF_MSG_NONE:
     case XF_MSG_HELLO:
     case XF_MSG_COMMIT:
     case XF_MSG_ABORT:
-    case XF_MSG_ABORTED:
-    case XF_MSG_UNDO:
     case XF_MSG_NOCOPY:
     case XF_MSG_ASK:
     case XF_MSG_PROMISE:

@@ -9,6 +9,7 @@
 
 #include "attempt.h"
 #include "clock_qb.h"
+#include "fate.h"
 #include "history.h"
 #include "log_qb.h"
 #include "precopy.h"
@@ -18,8 +19,13 @@
 
 /* Reports that the fixed cost is the median of. */
 #define LEARN_FROM          9u
-/* Before the first move: suspension, handshake and unpausing of an idle guest take about this long. */
-#define FIXED_COST_FIRST_US 50000u
+/*
+ * Before the first move. What makes a pause slow, processes, xenstore, the disk of the journal, makes
+ * the preparation slow as well: on emulated Xen hosts it took 580 ms and the fixed cost was 560 to
+ * 1250 ms. A guess alone must not forbid a move.
+ */
+#define FIXED_COST_LEAST_US 20000u
+#define FIXED_COST_PACE     2u
 /* Of a commit: two messages, each within a rotation of Corosync's token. More is a fault. */
 #define COMMIT_MAX_MS       100.0
 #define PAGES_PER_MIB       256u
@@ -32,6 +38,13 @@ static json_t *ms_of(uint64_t us)
 static json_t *number(uint64_t v)
 {
     return json_integer((json_int_t)v);
+}
+
+static const char *text_of(const json_t *report, const char *key)
+{
+    const char *text = json_string_value(json_object_get(report, key));
+
+    return text != NULL ? text : "?";
 }
 
 json_t *xf_report_event(const char *event, json_t *object)
@@ -192,26 +205,42 @@ static json_t *pause_json(const struct xf_attempt *at)
                      ran && at->seen_us != 0 ? ms_of(seen_us - at->running_us) : json_null());
 }
 
-static const char *result_name(const struct xf_attempt *at)
+/*
+ * Why it ended so: the words of this node's mover, of the target's, and what is known of a source
+ * that has not told.
+ */
+static void detail_of(const struct xf_domain *dom, const char *fate, char *buf, size_t size)
 {
-    switch ((enum xf_outcome)at->end_outcome) {
-    case XF_OUT_RAN:
-        return "moved";
-    case XF_OUT_GAVE:
-        return at->end_reason == XF_REASON_OK || at->end_reason == XF_REASON_SUPERSEDED ||
-                       at->end_reason == XF_REASON_IN_DOUBT
-                   ? "moved"
-                   : "lost";
-    case XF_OUT_LOST:
-        return "lost";
-    case XF_OUT_NONE:
-    case XF_OUT_KEPT:
-    case XF_OUT_NEVER:
-    case XF_OUT_UNDONE:
-    case XF_N_OUTCOMES:
-        break;
+    const struct xf_attempt *at = dom->attempt;
+    const char *own = at->failure[0] != '\0' ? at->failure : dom->refusal;
+    bool peer_knows = at->peer_words[0] != '\0' && at->peer_reason == at->end_reason;
+    size_t len;
+
+    buf[0] = '\0';
+    if (at->end_reason == XF_REASON_OK) {
+        return;
     }
-    return "kept";
+    /* What broke here because the target gave up says nothing beside the target's own word. */
+    snprintf(buf, size, "%.300s", peer_knows ? "" : own);
+    len = strlen(buf);
+    if (at->peer_words[0] != '\0') {
+        len += (size_t)snprintf(buf + len, size - len, "%son %s: %s", len > 0 ? "; " : "",
+                                xf_peer_slot_name(dom->agent, at->dst), at->peer_words);
+    }
+    if (fate[0] != '\0' && len < size) {
+        snprintf(buf + len, size - len, "%s%s", len > 0 ? "; " : "", fate);
+    }
+    xf_text_utf8_mend(buf); /* it may be cut within a letter */
+}
+
+/* Takes the reference. An agent that was restarted amid the move has not seen its beginning. */
+static json_t *since_begun(const struct xf_attempt *at, json_t *value)
+{
+    if (!at->adopted) {
+        return value;
+    }
+    json_decref(value);
+    return json_null();
 }
 
 json_t *xf_report_end(struct xf_domain *dom)
@@ -221,8 +250,9 @@ json_t *xf_report_end(struct xf_domain *dom)
     const struct xf_link_totals *t = &at->totals;
     json_t *rounds = json_array();
     json_t *notes = json_array();
-    char id[XF_NAME_SIZE + 16], text[512];
-    const char *detail = at->failure[0] != '\0' ? at->failure : dom->refusal;
+    char id[XF_NAME_SIZE + 16], fate[256], detail[XF_REPORT_DETAIL_SIZE];
+    char text[XF_REPORT_DETAIL_SIZE + 128];
+    const char *result = xf_fate_result(agent, at, fate, sizeof(fate));
     uint64_t bytes = 0, pause_us = t->predicted_pause_us;
 
     for (uint32_t i = 0; i < at->n_rounds; i++) {
@@ -235,20 +265,19 @@ json_t *xf_report_end(struct xf_domain *dom)
     if (pause_us == 0 && at->n_rounds > 0) {
         pause_us = at->rounds[at->n_rounds - 1].predicted_pause_us;
     }
-    snprintf(text, sizeof(text), "%s%s%.400s", xf_reason_sentence(at->end_reason),
-             detail[0] != '\0' && at->end_reason != XF_REASON_OK ? ": " : "",
-             at->end_reason != XF_REASON_OK ? detail : "");
-    xf_text_utf8_mend(text); /* it may be cut within a letter */
+    detail_of(dom, fate, detail, sizeof(detail));
+    snprintf(text, sizeof(text), "%s%s%s", xf_reason_sentence(at->end_reason),
+             detail[0] != '\0' ? ": " : "", detail);
     xf_migid_text(agent, &at->id, id, sizeof(id));
     return json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
         xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id, "source",
         xf_peer_name(agent, at->id.src), "destination", xf_peer_slot_name(agent, at->dst), "result",
-        result_name(at), "reason", xf_reason_name(at->end_reason), "text", text, "cold",
-        at->options.cold, "started", at->started, "duration_ms",
-        number(at->ended_ms - at->started_ms), "bytes_wire",
-        number(t->bytes_wire != 0 ? t->bytes_wire : bytes), "bytes_stream", number(t->bytes_stream),
-        "pages_total",
+        result, "reason", xf_reason_name(at->end_reason), "text", text, "cold", at->options.cold,
+        "started", since_begun(at, json_string(at->started)), "duration_ms",
+        since_begun(at, number(at->ended_ms - at->started_ms)), "bytes_wire",
+        since_begun(at, number(t->bytes_wire != 0 ? t->bytes_wire : bytes)), "bytes_stream",
+        since_begun(at, number(t->bytes_stream)), "pages_total",
         number(t->pages_total != 0 ? t->pages_total : (uint64_t)dom->memory_mib * PAGES_PER_MIB),
         "rounds", rounds, "predicted_pause_ms", ms_of(pause_us), "pause", pause_json(at), "notes",
         notes);
@@ -293,36 +322,47 @@ void xf_report_progress(struct xf_domain *dom, bool to_group)
     json_decref(body);
 }
 
-static void keep(struct xf_agent *agent, json_t *report)
+/* False: the other party told it already. */
+static bool keep(struct xf_agent *agent, json_t *report)
 {
     char *line;
 
     if (!xf_history_add(agent->history, report)) {
-        return; /* the other party told it already */
+        return false;
     }
     line = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(9));
     xf_store_history(agent->store, line);
     free(line);
+    return true;
+}
+
+void xf_report_amend(struct xf_agent *agent, json_t *report)
+{
+    json_t *event;
+
+    if (keep(agent, report)) {
+        xf_log(LOG_NOTICE, "%s: %s: %s", text_of(report, "domain"), text_of(report, "result"),
+               text_of(report, "text"));
+        event = xf_report_event("ended", report);
+        xf_request_watchers(agent, event);
+        json_decref(event);
+    }
 }
 
 void xf_report_publish(struct xf_domain *dom, json_t *report)
 {
     struct xf_attempt *at = dom->attempt;
     json_t *event = xf_report_event("ended", report);
-    const char *result = json_string_value(json_object_get(report, "result"));
+    char detail[XF_REPORT_DETAIL_SIZE];
 
     xf_domain_log(dom, at->end_reason == XF_REASON_OK ? LOG_NOTICE : LOG_WARNING, "%s: %s",
-                  result != NULL ? result : "?",
-                  json_string_value(json_object_get(report, "text")));
+                  text_of(report, "result"), text_of(report, "text"));
     send_json(dom->agent, dom, XF_FRAME_REPORT, &at->id, report);
-    keep(dom->agent, report);
+    (void)keep(dom->agent, report);
     xf_request_watchers(dom->agent, event);
     if (at->waiter != NULL) {
-        xf_answer(at->waiter, at->end_reason,
-                  at->end_reason != XF_REASON_OK
-                      ? at->failure[0] != '\0' ? at->failure : dom->refusal
-                      : "",
-                  event);
+        detail_of(dom, "", detail, sizeof(detail));
+        xf_answer(at->waiter, at->end_reason, detail, event);
         at->waiter = NULL;
         event = NULL;
     }
@@ -339,6 +379,24 @@ static json_t *load(const struct xf_frame *frame)
         return NULL;
     }
     return body;
+}
+
+/* The target speaks for a source that it took for gone, or for mute: this one knows better. */
+static void answer_unknown(struct xf_domain *dom, const struct xf_frame *frame,
+                           const json_t *report)
+{
+    const struct xf_agent *agent = dom->agent;
+    json_t *known;
+
+    if (strcmp(text_of(report, "result"), "unknown") != 0 ||
+        frame->id.src.id != agent->cluster.node[agent->cluster.self.i].id) {
+        return;
+    }
+    known = xf_history_find(agent->history, text_of(report, "uuid"), text_of(report, "migration"));
+    if (known != NULL) {
+        send_json(dom->agent, dom, XF_FRAME_REPORT, &frame->id, known);
+    }
+    json_decref(known);
 }
 
 void xf_report_received(struct xf_agent *agent, struct xf_node from, const struct xf_frame *frame)
@@ -358,7 +416,9 @@ void xf_report_received(struct xf_agent *agent, struct xf_node from, const struc
         xf_migid_cmp(&frame->id, &dom->attempt->id) == 0) {
         dom->attempt->told = true;
     }
-    keep(agent, report);
+    if (!keep(agent, report)) {
+        answer_unknown(dom, frame, report);
+    }
     event = xf_report_event("ended", report);
     xf_request_watchers(agent, event);
     json_decref(event);
@@ -419,7 +479,16 @@ static double fixed_ms(const json_t *pause)
            phase_ms(pause, "unpause_ms") + (commit < COMMIT_MAX_MS ? commit : COMMIT_MAX_MS);
 }
 
-uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent)
+static uint32_t guess_fixed_cost_us(const struct xf_attempt *at)
+{
+    uint64_t guess = at->prepared_us * FIXED_COST_PACE;
+    uint64_t most = (uint64_t)at->options.downtime_max_ms * 1000u / 2;
+
+    guess = guess < most ? guess : most;
+    return guess > FIXED_COST_LEAST_US ? (uint32_t)guess : FIXED_COST_LEAST_US;
+}
+
+uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent, const struct xf_attempt *at)
 {
     double cost[LEARN_FROM];
     uint32_t n = 0;
@@ -435,9 +504,9 @@ uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent)
         json_decref(report);
     }
     if (n == 0) {
-        return FIXED_COST_FIRST_US;
+        return guess_fixed_cost_us(at);
     }
     qsort(cost, n, sizeof(cost[0]), by_size);
     return cost[n / 2] > 0 && cost[n / 2] < 60000.0 ? (uint32_t)(cost[n / 2] * 1000.0)
-                                                    : FIXED_COST_FIRST_US;
+                                                    : guess_fixed_cost_us(at);
 }

@@ -7,6 +7,8 @@
 
 #include "agent.h"
 
+#define XF_REPORT_DETAIL_SIZE 800u
+
 /* MIGRATION of a domain whose record here is a party. */
 json_t *xf_report_migration(struct xf_domain *dom);
 /* REPORT of the attempt that ended. */
@@ -15,14 +17,16 @@ json_t *xf_report_end(struct xf_domain *dom);
 void xf_report_progress(struct xf_domain *dom, bool to_group);
 /* Sends the report to all nodes, keeps it, and tells who waits for it. Takes the reference. */
 void xf_report_publish(struct xf_domain *dom, json_t *report);
+/* A report that is kept and is known better now; tells who watches here. */
+void xf_report_amend(struct xf_agent *agent, json_t *report);
 /* One from another node. */
 void xf_report_received(struct xf_agent *agent, struct xf_node from, const struct xf_frame *frame);
 void xf_progress_received(struct xf_agent *agent, struct xf_node from,
                           const struct xf_frame *frame);
 /* The word for where a migration stands. */
 const char *xf_report_state(const struct xf_domain *dom);
-/* The pause besides its last pages, as the last moves had it. */
-uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent);
+/* The pause besides its last pages: as the last moves had it, or guessed from how this one began. */
+uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent, const struct xf_attempt *at);
 /* The same object with "event" in front. */
 json_t *xf_report_event(const char *event, json_t *object);
 

@@ -86,7 +86,7 @@ struct xf_precopy {
     double rise; /* how much faster they get dirty in shorter intervals, >= 1; 0: not known */
     double wire_bytes_us; /* 0: not known */
     double page_bytes;    /* wire bytes that a dirty page takes */
-    double page_us;       /* time that a page takes, whatever it waits for */
+    double page_us;       /* time that a page takes, besides what a round waits for */
 };
 
 void xf_precopy_init(struct xf_precopy *p, const struct xf_precopy_limits *limits);

@@ -157,6 +157,16 @@ def gives_up(suite, lab, watcher):
     stays(suite, lab, watcher, "guest faster than the link", one, 23, "not-converging")
 
 
+def known(suite, lab, hosts, name, result, words):
+    """What the hosts that are on report of the domain's last move."""
+    for host in hosts:
+        def said(host=host):
+            answer = lab.xenferry(host, "report", name, "--json", check=False)
+            return answer.json() if answer.code == 0 else {}
+        suite.guard(f"{host} reports the move as {result}", xflab.wait_for, said, lambda said=said:
+                    said().get("result") == result and words in said()["text"], 20, 0.5)
+
+
 def power_cut_in_a_move(suite, lab):
     """The source loses power in pre-copy: the domain is lost with it, and can be started again."""
     guests.create(lab, "frail", "n1", memory_mib=256, workload="pattern=idle", fill="random")
@@ -174,7 +184,9 @@ def power_cut_in_a_move(suite, lab):
     again = lab.xenferry("n3", "create", lab.domains["frail"]["config"], "--json", check=False)
     suite.check("while the dead host is not confirmed off, a start is refused (H11)",
                 again.code in (19, 20), again)
+    known(suite, lab, ("n2", "n3"), "frail", "unknown", "n1 has left the group")
     lab.confirm_off("n1")
+    known(suite, lab, ("n2", "n3"), "frail", "lost", "n1, which had the domain, is confirmed off")
     suite.guard("once it is, the domain starts elsewhere", xflab.wait_for, "the start", lambda:
                 lab.xenferry("n3", "create", lab.domains["frail"]["config"], check=False).code == 0,
                 10, 0.5)

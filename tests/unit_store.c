@@ -22,6 +22,7 @@
 #include <qb/qbloop.h>
 #include <qb/qbutil.h>
 
+#include "history.h"
 #include "log_qb.h"
 #include "store_file.h"
 #include "store_notes.h"
@@ -505,6 +506,53 @@ static void history_is_bounded(void **state)
     assert_int_equal(lines_of(bed, "history.jsonl.1"), 2);
 }
 
+static bool add(struct xf_history *history, const char *migration, const char *result,
+                const char *text)
+{
+    json_t *report = json_pack("{s:s,s:s,s:s,s:s}", "uuid", "u", "migration", migration, "result",
+                               result, "text", text);
+    bool added = xf_history_add(history, report);
+
+    json_decref(report);
+    return added;
+}
+
+static const char *text_kept(struct xf_history *history, const char *migration, char buf[16])
+{
+    json_t *report = xf_history_find(history, "u", migration);
+
+    snprintf(buf, 16, "%s", json_string_value(json_object_get(report, "text")));
+    json_decref(report);
+    return buf;
+}
+
+static void what_is_known_replaces_unknown_and_nothing_else(void **state)
+{
+    struct bed *bed = *state;
+    struct xf_history *history = xf_history_open(bed->dir, 3);
+    char buf[16];
+    uint32_t i = 0;
+    json_t *report;
+
+    assert_true(add(history, "1@n1", "unknown", "target"));
+    assert_true(add(history, "2@n1", "kept", "first"));
+    assert_false(add(history, "1@n1", "unknown", "again"));
+    assert_false(add(history, "2@n1", "unknown", "late"));
+    assert_false(add(history, "2@n1", "moved", "late"));
+    report = xf_history_unknown(history, &i);
+    assert_string_equal(json_string_value(json_object_get(report, "text")), "target");
+    json_decref(report);
+    assert_int_equal(i, 1); /* the second newest */
+    assert_true(add(history, "1@n1", "lost", "source"));
+    assert_false(add(history, "1@n1", "kept", "late"));
+    assert_string_equal(text_kept(history, "1@n1", buf), "source");
+    assert_string_equal(text_kept(history, "2@n1", buf), "first");
+    i = 0;
+    assert_null(xf_history_unknown(history, &i));
+    assert_null(xf_history_find(history, "u", "3@n1"));
+    xf_history_close(history);
+}
+
 /* ---- notes ---- */
 
 static const struct xf_boot this_boot = { 1000 };
@@ -587,6 +635,7 @@ int main(void)
         CLAIM(a_record_that_nobody_waits_for_is_on_disk_after_the_end),
         CLAIM(a_failed_write_is_told_and_a_later_one_succeeds),
         CLAIM(history_is_bounded),
+        CLAIM(what_is_known_replaces_unknown_and_nothing_else),
         CLAIM(a_note_survives_the_agent),
         CLAIM(a_note_dies_with_the_boot),
         CLAIM(every_domain_has_a_line_of_its_own_until_all_are_taken),

@@ -76,6 +76,16 @@ static void print_totals(const json_t *report)
     char pages[XF_UNITS_SIZE];
     char line[1024];
 
+    if (json_is_null(json_object_get(report, "started"))) {
+        snprintf(line, sizeof(line),
+                 "migration %s%s; an agent was restarted in it, so it is not known "
+                 "when it began and what was sent until then",
+                 xf_field_text(report, "migration"),
+                 xf_field_is_true(report, "cold") ? ", cold" : "");
+        xf_utf8_make_safe(line);
+        puts(line);
+        return;
+    }
     snprintf(line, sizeof(line), "migration %s, started %s, took %s%s",
              xf_field_text(report, "migration"), xf_field_text(report, "started"),
              xf_field_format(report, "duration_ms", XF_UNIT_MS, took),
