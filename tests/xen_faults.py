@@ -38,6 +38,7 @@ NOTICED_S = 12.0  # longer than Corosync's token
 REACH_LIMIT_S = 120.0
 SETTLE_LIMIT_S = 150.0
 END_LIMIT_S = 240.0
+REPORT_LIMIT_S = 20.0  # the target waits 10 s for the source's word
 
 # Holds the agent still once the guest is asked to suspend. What is left of the image goes over, but
 # for the end of it, which takes the agent's leave: without it the target has nothing to build.
@@ -65,6 +66,18 @@ KEPT = {
     "disk-missing": {"no-disk"},
     "disk-goes": {"restore"},
 }
+
+
+# What the report then must name, besides the reason: where to look.
+WORDS = {
+    "no-memory": "MiB free",
+    "script-fails-early": "/etc/xen/scripts/vif-bridge",
+    "script-fails-late": "/lab/hotplug/vif",
+    "disk-missing": "{device}",
+    "disk-goes": "{device}",
+}
+# An agent that was restarted in the move does not know when that began, and says so.
+NOT_KNOWN = ("started", "duration_ms", "bytes_wire", "bytes_stream")
 
 
 class Plan:
@@ -214,12 +227,14 @@ class Case:
     def settle(self, one):
         """Lets the cluster find its way; the move's command has ended or is ended."""
         lab = self.lab
-        with contextlib.suppress(LabError):
-            if self.dead:
-                survivor = next(host for host in lab.hosts if host != self.dead)
+        if self.dead:
+            survivor = next(host for host in lab.hosts if host != self.dead)
+            try:
                 # Refused while the group still counts it in: then its token is waited for.
                 wait_for("its end is confirmed", lambda: agents.xenferry(
                     lab, survivor, "confirm-off", self.dead, check=False).code == 0, 60, 1)
+            except LabError as error:
+                self.wrong.append(str(error))
         lab.heal()
         try:
             one.wait(END_LIMIT_S)
@@ -287,22 +302,46 @@ class Case:
         if findings or last == 0:
             self.wrong.append(f"its disk: {findings[:3]}, {records} records of {last}")
 
-    def check_report(self):
-        """Some host that is on says of this move what is true, and none says otherwise."""
-        results = {}
+    def reports(self):
+        """{host: report of this move}, of the hosts that are on and have one."""
+        found = {}
         for host in self.lab.powered_hosts():
             answer = agents.xenferry(self.lab, host, "report", DOMAIN, "--json", check=False)
             if answer.code == 0:
-                report = answer.json()
-                results[host] = (report.get("result"), report.get("reason"), report.get("text"))
-        said = {result for result, _reason, _text in results.values()}
-        true = {"died": {"lost", "moved", "kept"}}.get(self.outcome, {self.outcome})
-        if not said <= true or (not said and self.outcome != "died"):
-            self.wrong.append(f"reports {results}")
-        for _result, reason, text in results.values():
-            if self.outcome == "kept" and reason not in KEPT[self.plan.fault]:
-                self.wrong.append(f"the reason is {reason}: {text}")
-        return results
+                found[host] = answer.json()
+        return found
+
+    def untrue(self, report):
+        """What is wrong about a report of what came of it; None if nothing is."""
+        fault, result, text = self.plan.fault, report.get("result"), report.get("text", "")
+        if result != {"died": "lost"}.get(self.outcome, self.outcome):
+            return f"the result is {result}: {text}"
+        if self.outcome == "died":
+            return None if self.dead in text and "off" in text else f"no word of the dead: {text}"
+        if self.outcome == "kept" and report.get("reason") not in KEPT[fault]:
+            return f"the reason is {report.get('reason')}: {text}"
+        words = WORDS.get(fault, "").format(device=self.lab.domains[DOMAIN]["device"])
+        if self.outcome == "kept" and words not in text:
+            return f"no word of {words}: {text}"
+        if report.get("reason") == "agent-restarted" and fault == "agent-source" and \
+                any(report[key] is not None for key in NOT_KNOWN):
+            return f"it knows what it cannot: {[report[key] for key in NOT_KNOWN]}"
+        return None
+
+    def check_report(self):
+        """The hosts that are on say of this move what is true, or soon do; the last word of each."""
+        found = {}
+
+        def true():
+            found.clear()
+            found.update(self.reports())
+            return found and not any(self.untrue(report) for report in found.values())
+
+        with contextlib.suppress(LabError):
+            wait_for("true reports", true, REPORT_LIMIT_S, 1)
+        self.wrong += [f"report on {host}: {self.untrue(report)}" for host, report in found.items()
+                       if self.untrue(report)] if found else ["no host has a report"]
+        return found
 
     def return_dead(self):
         """The host that was dead boots; it must not bring anything back."""
@@ -339,7 +378,7 @@ class Case:
         said = self.check_report()
         if self.dead:
             self.return_dead()
-        self.said = ", ".join(sorted({str(reason) for _result, reason, _text in said.values()}))
+        self.said = "; ".join(sorted({f"{r.get('reason')}: {r.get('text')}" for r in said.values()}))
         return self.check_leftovers()
 
 

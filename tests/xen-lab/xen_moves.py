@@ -22,13 +22,15 @@ def home(lab, name):
 
 # Each line prints what it counted, if that is not 0; the kernel's own view of backends shows disks
 # that are still held when xenstore has forgotten them.
-LEFTOVERS = """
+COUNT = """
 count() { n=$(cat); [ "$n" = 0 ] || echo "$n $1"; }
-xl list -l 2>/dev/null | grep -c '@UUID@' | count domain
 ls /run/xenferry/suspend-@UUID@ /run/xenferry/incoming-@UUID@ 2>/dev/null | wc -l | count mark
-pgrep -fc '^xenferry-keeper .*@UUID@' | count keeper
 pgrep -fc '^xenferry-mover' | count mover
 pgrep -fc '^[^ ]*(xenferry|libxl)-save-helper' | count helper
+"""
+LEFTOVERS = COUNT + """
+xl list -l 2>/dev/null | grep -c '@UUID@' | count domain
+pgrep -fc '^xenferry-keeper .*@UUID@' | count keeper
 ls /sys/class/net | grep -c '^vif' | count vif
 ls /sys/bus/xen-backend/devices | grep -c -E '^(vbd|vif)-' | count backend
 xenstore-ls /local/domain/0/backend 2>/dev/null | grep -c online | count 'backend in xenstore'
@@ -36,13 +38,30 @@ ls /var/lib/xen | grep -c 'userdata.*@UUID@' | count 'record of libxl'
 """
 
 
+# Beside the domain itself: devices of domains that are no more, what else bears its uuid.
+BESIDE = COUNT + """
+xl list -l 2>/dev/null | grep '"uuid": *"@UUID@"' | tail -n +2 | wc -l | count 'more of the domain'
+pgrep -fc '^xenferry-keeper .*@UUID@' | sed 's/^1$/0/' | count keepers
+ids=$(xl list | awk 'NR > 1 { print $2 }')
+for device in /sys/bus/xen-backend/devices/*-*-*; do
+    [ -e "$device" ] || continue
+    id=${device##*/}; id=${id#*-}; id=${id%-*}
+    echo "$ids" | grep -qx "$id" || echo "backend ${device##*/} of no domain"
+done
+ls /var/lib/xen | grep 'userdata.*@UUID@' | sed 's/.*userdata-.\.\([0-9]*\)\..*/\1/' | sort -u |
+    tail -n +2 | wc -l | count 'record of libxl of an earlier number'
+"""
+
+
 def leftovers(lab, name):
-    """What hosts that do not run a domain still have of it, or of any: nothing, if all is well."""
-    script = LEFTOVERS.replace("@UUID@", lab.domains[name]["uuid"])
+    """What hosts still have of a domain that they do not run, or of any; and what the one that runs
+    it has beside it: nothing, if all is well."""
     found = []
     for host in lab.hosts:
-        if lab.powered(host) and name not in xen_guests.listed(lab, host):
-            answer = lab.exec(host, script, check=False)
+        if lab.powered(host):
+            script = BESIDE if name in xen_guests.listed(lab, host) else LEFTOVERS
+            answer = lab.exec(host, script.replace("@UUID@", lab.domains[name]["uuid"]),
+                              check=False)
             found += [f"{host}: {line}" for line in answer.out.splitlines()]
     return found
 
