@@ -58,7 +58,7 @@ const char *xf_fate_result(const struct xf_agent *agent, const struct xf_attempt
 
 static void amend(struct xf_agent *agent, json_t *report, const char *result, const char *detail)
 {
-    enum xf_reason reason = xf_reason_parse(json_string_value(json_object_get(report, "reason")));
+    enum xf_reason reason = xf_reason_parse(xf_report_text(report, "reason"));
     char text[512];
 
     snprintf(text, sizeof(text), "%s: %.400s",
@@ -68,13 +68,6 @@ static void amend(struct xf_agent *agent, json_t *report, const char *result, co
     xf_report_amend(agent, report);
 }
 
-static const char *text_of(const json_t *report, const char *key)
-{
-    const char *text = json_string_value(json_object_get(report, key));
-
-    return text != NULL ? text : "";
-}
-
 void xf_fate_confirmed_off(struct xf_agent *agent, const struct xf_peer *source)
 {
     char detail[256];
@@ -82,7 +75,7 @@ void xf_fate_confirmed_off(struct xf_agent *agent, const struct xf_peer *source)
 
     snprintf(detail, sizeof(detail), "%s, which had the domain, is confirmed off", source->name);
     for (uint32_t i = 0; (report = xf_history_unknown(agent->history, &i)) != NULL; i++) {
-        if (strcmp(text_of(report, "source"), source->name) == 0) {
+        if (strcmp(xf_report_text(report, "source"), source->name) == 0) {
             amend(agent, report, "lost", detail);
         }
         json_decref(report);
@@ -99,11 +92,11 @@ void xf_fate_returned(struct xf_agent *agent, const struct xf_peer *source, bool
     snprintf(kept, sizeof(kept), "%s is back, and the domain runs there", source->name);
     for (uint32_t i = 0; (report = xf_history_unknown(agent->history, &i)) != NULL; i++) {
         struct xf_uuid uuid;
-        const struct xf_domain *dom = xf_uuid_parse(text_of(report, "uuid"), &uuid) == 0
+        const struct xf_domain *dom = xf_uuid_parse(xf_report_text(report, "uuid"), &uuid) == 0
                                           ? xf_domain_find(agent, &uuid)
                                           : NULL;
 
-        if (strcmp(text_of(report, "source"), source->name) != 0) {
+        if (strcmp(xf_report_text(report, "source"), source->name) != 0) {
             /* another's */
         } else if (anew) {
             amend(agent, report, "lost", lost);

@@ -42,11 +42,11 @@ static json_t *number(uint64_t v)
     return json_integer((json_int_t)v);
 }
 
-static const char *text_of(const json_t *report, const char *key)
+const char *xf_report_text(const json_t *report, const char *key)
 {
     const char *text = json_string_value(json_object_get(report, key));
 
-    return text != NULL ? text : "?";
+    return text != NULL ? text : "";
 }
 
 json_t *xf_report_event(const char *event, json_t *object)
@@ -224,13 +224,14 @@ static void detail_of(const struct xf_domain *dom, const char *fate, char *buf, 
         return;
     }
     /* What broke here because the target gave up says nothing beside the target's own word. */
-    snprintf(buf, size, "%.300s", peer_knows ? "" : own);
+    snprintf(buf, size, "%s", peer_knows ? "" : own);
     len = strlen(buf);
     if (at->peer_words[0] != '\0') {
-        len += (size_t)snprintf(buf + len, size - len, "%son %s: %s", len > 0 ? "; " : "",
-                                xf_peer_slot_name(dom->agent, at->dst), at->peer_words);
+        snprintf(buf + len, size - len, "%son %s: %s", len > 0 ? "; " : "",
+                 xf_peer_slot_name(dom->agent, at->dst), at->peer_words);
+        len = strlen(buf);
     }
-    if (fate[0] != '\0' && len < size) {
+    if (fate[0] != '\0') {
         snprintf(buf + len, size - len, "%s%s", len > 0 ? "; " : "", fate);
     }
     xf_text_utf8_mend(buf); /* it may be cut within a letter */
@@ -344,8 +345,8 @@ void xf_report_amend(struct xf_agent *agent, json_t *report)
     json_t *event;
 
     if (keep(agent, report)) {
-        xf_log(LOG_NOTICE, "%s: %s: %s", text_of(report, "domain"), text_of(report, "result"),
-               text_of(report, "text"));
+        xf_log(LOG_NOTICE, "%s: %s: %s", xf_report_text(report, "domain"),
+               xf_report_text(report, "result"), xf_report_text(report, "text"));
         event = xf_report_event("ended", report);
         xf_request_watchers(agent, event);
         json_decref(event);
@@ -359,7 +360,7 @@ void xf_report_publish(struct xf_domain *dom, json_t *report)
     char detail[XF_REPORT_DETAIL_SIZE];
 
     xf_domain_log(dom, at->end_reason == XF_REASON_OK ? LOG_NOTICE : LOG_WARNING, "%s: %s",
-                  text_of(report, "result"), text_of(report, "text"));
+                  xf_report_text(report, "result"), xf_report_text(report, "text"));
     send_json(dom->agent, dom, XF_FRAME_REPORT, &at->id, report);
     (void)keep(dom->agent, report);
     xf_request_watchers(dom->agent, event);
@@ -391,11 +392,12 @@ static void answer_unknown(struct xf_domain *dom, const struct xf_frame *frame,
     const struct xf_agent *agent = dom->agent;
     json_t *known;
 
-    if (strcmp(text_of(report, "result"), "unknown") != 0 ||
+    if (strcmp(xf_report_text(report, "result"), "unknown") != 0 ||
         frame->id.src.id != agent->cluster.node[agent->cluster.self.i].id) {
         return;
     }
-    known = xf_history_find(agent->history, text_of(report, "uuid"), text_of(report, "migration"));
+    known = xf_history_find(agent->history, xf_report_text(report, "uuid"),
+                            xf_report_text(report, "migration"));
     if (known != NULL) {
         send_json(dom->agent, dom, XF_FRAME_REPORT, &frame->id, known);
     }

@@ -7,7 +7,8 @@
 
 #include "agent.h"
 
-#define XF_REPORT_DETAIL_SIZE 800u
+/* Why a move ended so: words of PREPARE, of both movers, and of what is known of the source. */
+#define XF_REPORT_DETAIL_SIZE 3072u
 
 /* MIGRATION of a domain whose record here is a party. */
 json_t *xf_report_migration(struct xf_domain *dom);
@@ -29,6 +30,8 @@ const char *xf_report_state(const struct xf_domain *dom);
 uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent, const struct xf_attempt *at);
 /* What a page takes in the pause, of its time in a round, as the last moves had it; 50 to 100. */
 uint8_t xf_report_still_percent(const struct xf_agent *agent);
+/* A text field, "" if there is none. */
+const char *xf_report_text(const json_t *report, const char *key);
 /* The same object with "event" in front. */
 json_t *xf_report_event(const char *event, json_t *object);
 

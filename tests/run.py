@@ -64,6 +64,8 @@ def arguments():
     parser.add_argument("--moves", type=int, help="of campaign and soak, of a series on Xen")
     parser.add_argument("--seed", type=int, help="of campaigns")
     parser.add_argument("--seconds", type=int, help="of each fuzz target")
+    parser.add_argument("--short", action="store_true",
+                        help="as short as where no suite is named; xen-compare: two lines")
     args = parser.parse_args()
     if args.moves is not None and args.moves < 1:
         parser.error("--moves: at least one")
@@ -80,8 +82,9 @@ def main():
     done = []
     for name in args.suite or DEFAULT:
         function, moves, short_moves = SUITES[name]
-        options = argparse.Namespace(seed=args.seed, seconds=args.seconds, short=not args.suite,
-                                     moves=args.moves or (moves if args.suite else short_moves))
+        short = args.short or not args.suite
+        options = argparse.Namespace(seed=args.seed, seconds=args.seconds, short=short,
+                                     moves=args.moves or (short_moves if short else moves))
         one = suites.Suite(name)
         print(f"{name}:", flush=True)
         one.guard(f"suite {name} runs to its end", function, one, options)
