@@ -380,6 +380,11 @@ void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg)
     case XF_LINK_NOTE:
         add_note(at, msg->text);
         return;
+    case XF_LINK_TROUBLE:
+        if (at->trouble[0] == '\0') {
+            xf_text_copy(at->trouble, sizeof(at->trouble), msg->text);
+        }
+        return;
     case XF_LINK_CONNECTED:
     case XF_LINK_SEND:
     case XF_LINK_RECEIVE:

@@ -143,6 +143,8 @@ struct xf_save_events {
 struct xf_restore_events {
     void (*note)(void *arg, const char *text); /* both as above */
     void (*why)(void *arg, const char *text);
+    /* A complaint of the hypervisor's that it may fail on, or get over; NULL: nobody listens. */
+    void (*trouble)(void *arg, const char *text);
     /* Once: all that can be done before the last page is there is done. The source waits for it. */
     void (*prepared)(void *arg);
 };

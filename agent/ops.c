@@ -150,6 +150,7 @@ static void mover_message(void *arg, const struct xf_link_msg *msg)
     case XF_LINK_WANT_SWITCH:
     case XF_LINK_FINISHED:
     case XF_LINK_NOTE:
+    case XF_LINK_TROUBLE:
         return;
     case XF_LINK_SEND:
     case XF_LINK_RECEIVE:

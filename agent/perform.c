@@ -65,6 +65,20 @@ static void send_running(struct xf_domain *dom)
     xf_agent_send(dom->agent, buf, size);
 }
 
+/*
+ * Why D gave up, for people at the other end, where otherwise only a connection broke. When the
+ * hypervisor has taken down what it could not build, its mover may not have had the time to say so.
+ */
+static void send_words(struct xf_agent *agent, const struct xf_attempt *at, enum xf_reason reason)
+{
+    const char *words = "";
+
+    if (at != NULL && !at->source) {
+        words = at->failure[0] == '\0' && reason == XF_REASON_RESTORE ? at->trouble : at->failure;
+    }
+    xf_agent_send(agent, words, strlen(words));
+}
+
 static void send_message(struct xf_domain *dom, const struct xf_act *act)
 {
     struct xf_agent *agent = dom->agent;
@@ -101,9 +115,7 @@ static void send_message(struct xf_domain *dom, const struct xf_act *act)
         return;
     case XF_MSG_ABORTED:
     case XF_MSG_UNDO:
-        /* For people at the other end, where otherwise only a connection broke. */
-        xf_agent_send(agent, at != NULL ? at->failure : NULL,
-                      at != NULL && !at->source ? strlen(at->failure) : 0);
+        send_words(agent, at, (enum xf_reason)act->msg.reason);
         return;
     case XF_MSG_NONE:
     case XF_MSG_HELLO:

@@ -200,6 +200,7 @@ int xf_link_encode(const struct xf_link_msg *msg, uint8_t *buf, size_t size)
         put_sentence(&p, msg->text, sizeof(msg->text));
         break;
     case XF_LINK_NOTE:
+    case XF_LINK_TROUBLE:
         put_sentence(&p, msg->text, sizeof(msg->text));
         break;
     case XF_LINK_SWITCH:
@@ -244,6 +245,7 @@ int xf_link_decode(const uint8_t *buf, size_t size, struct xf_link_msg *ret_msg)
         xf_get_name(&g, ret_msg->text, sizeof(ret_msg->text));
         break;
     case XF_LINK_NOTE:
+    case XF_LINK_TROUBLE:
         xf_get_name(&g, ret_msg->text, sizeof(ret_msg->text));
         break;
     case XF_LINK_SWITCH:

@@ -35,6 +35,7 @@ enum xf_link_type {
     XF_LINK_FAILED,    /* .reason .text */
     XF_LINK_FINISHED,  /* S: the end is sent and acknowledged by the peer's mover; .totals */
     XF_LINK_NOTE,      /* .text: for whoever reads the report */
+    XF_LINK_TROUBLE,   /* D: .text: of the hypervisor, which may fail on it */
     XF_N_LINKS,
 };
 

@@ -80,7 +80,7 @@ static void sample_link(struct sample *s, uint8_t type)
     } else if (type == XF_LINK_FAILED) {
         msg.reason = (uint16_t)sample_below(s, XF_N_REASONS);
         sample_name(s, msg.text, sizeof(msg.text));
-    } else if (type == XF_LINK_NOTE) {
+    } else if (type == XF_LINK_NOTE || type == XF_LINK_TROUBLE) {
         sample_name(s, msg.text, sizeof(msg.text));
     }
 }

@@ -74,7 +74,7 @@ WORDS = {
     "script-fails-early": "/etc/xen/scripts/vif-bridge",
     "script-fails-late": "/lab/hotplug/vif",
     "disk-missing": "{device}",
-    "disk-goes": "{device}",
+    "disk-goes": "/lab/hotplug/block",
 }
 # An agent that was restarted in the move does not know when that began, and says so.
 NOT_KNOWN = ("started", "duration_ms", "bytes_wire", "bytes_stream")
@@ -395,12 +395,17 @@ def minimal_domain(lab):
 
 
 def take_memory(lab):
-    """A paused domain that has all of the target's free memory."""
-    free = int(lab.exec(TARGET, "xl", "info", "free_memory").out)
-    lab.exec(TARGET, "cat >/lab/filler.cfg", stdin=(
-        'name = "filler"\ntype = "pvh"\nkernel = "/lab/vmlinux"\n'
-        f"memory = {free - 16}\n"))
-    lab.exec(TARGET, "xl", "create", "-q", "-p", "/lab/filler.cfg", timeout=120)
+    """A paused domain that has all of the target's free memory: once more if the domain that comes
+    has got some of it meanwhile."""
+    def taken():
+        free = int(lab.exec(TARGET, "xl", "info", "free_memory").out)
+        lab.exec(TARGET, "cat >/lab/filler.cfg", stdin=(
+            'name = "filler"\ntype = "pvh"\nkernel = "/lab/vmlinux"\n'
+            f"memory = {free - 16}\n"))
+        return lab.exec(TARGET, "xl", "create", "-q", "-p", "/lab/filler.cfg", timeout=120,
+                        check=False).code == 0
+
+    wait_for("a domain that takes the memory", taken, 60, 0.5)
 
 
 SCRIPT_FAILS = ("printf '#!/bin/sh\\nxenstore-write $XENBUS_PATH/hotplug-error no "

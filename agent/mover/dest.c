@@ -78,7 +78,7 @@ static void restore_note(void *arg, const char *text)
 {
     struct dest *d = arg;
 
-    xf_job_say_note(d->job, text);
+    xf_job_say_text(d->job, XF_LINK_NOTE, text);
 }
 
 static void restore_why(void *arg, const char *text)
@@ -86,6 +86,13 @@ static void restore_why(void *arg, const char *text)
     struct dest *d = arg;
 
     xf_text_copy(d->job->why, sizeof(d->job->why), text);
+}
+
+static void restore_trouble(void *arg, const char *text)
+{
+    struct dest *d = arg;
+
+    xf_job_say_text(d->job, XF_LINK_TROUBLE, text);
 }
 
 static void restore_prepared(void *arg)
@@ -98,6 +105,7 @@ static void restore_prepared(void *arg)
 
 static const struct xf_restore_events restore_events = { .note = restore_note,
                                                          .why = restore_why,
+                                                         .trouble = restore_trouble,
                                                          .prepared = restore_prepared };
 
 static void *restore_main(void *arg)

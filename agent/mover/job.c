@@ -230,9 +230,9 @@ const char *xf_job_why(const struct xf_job *job, int rc)
     return job->why[0] != '\0' ? job->why : strerror(-rc);
 }
 
-void xf_job_say_note(struct xf_job *job, const char *text)
+void xf_job_say_text(struct xf_job *job, enum xf_link_type type, const char *text)
 {
-    struct xf_link_msg *msg = begin_out(job, XF_LINK_NOTE);
+    struct xf_link_msg *msg = begin_out(job, type);
 
     if (msg) {
         (void)xf_text_copy(msg->text, sizeof(msg->text), text);

@@ -89,7 +89,7 @@ void xf_job_say(struct xf_job *job, enum xf_link_type type);
 void xf_job_say_port(struct xf_job *job, uint16_t port);
 /* What to say of an error of the driver: its words, or else the error's. */
 const char *xf_job_why(const struct xf_job *job, int rc);
-void xf_job_say_note(struct xf_job *job, const char *text);
+void xf_job_say_text(struct xf_job *job, enum xf_link_type type, const char *text);
 void xf_job_say_round(struct xf_job *job, const struct xf_round *round);
 /*
  * The last message of a move that went well. True: it is said, and from here on nothing fails or

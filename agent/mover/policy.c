@@ -384,7 +384,7 @@ static void policy_note(void *arg, const char *text)
 {
     struct xf_policy *policy = arg;
 
-    xf_job_say_note(policy->job, text);
+    xf_job_say_text(policy->job, XF_LINK_NOTE, text);
 }
 
 static void policy_why(void *arg, const char *text)

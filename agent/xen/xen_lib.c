@@ -19,6 +19,8 @@ struct xf_xen_log {
     const char *program;
     pthread_mutex_t lock;
     char last[XF_XEN_TEXT];
+    void (*trouble)(void *arg, const char *text);
+    void *arg;
 };
 
 static void hear(struct xentoollog_logger *logger, xentoollog_level level, int err,
@@ -43,6 +45,9 @@ static void hear(struct xentoollog_logger *logger, xentoollog_level level, int e
         if (log->last[0] == '\0') {
             snprintf(log->last, sizeof(log->last), "%.180s%s%s", text, err >= 0 ? ": " : "",
                      err >= 0 ? strerror(err) : "");
+            if (log->trouble != NULL) {
+                log->trouble(log->arg, log->last);
+            }
         }
         pthread_mutex_unlock(&log->lock);
     }
@@ -78,6 +83,14 @@ static struct xf_xen_log *new_log(const char *program)
     log->program = program;
     pthread_mutex_init(&log->lock, NULL);
     return log;
+}
+
+void xf_xen_on_trouble(struct xf_xen *xen, void (*trouble)(void *arg, const char *text), void *arg)
+{
+    pthread_mutex_lock(&xen->log->lock);
+    xen->log->trouble = trouble;
+    xen->log->arg = arg;
+    pthread_mutex_unlock(&xen->log->lock);
 }
 
 void xf_xen_complaint(struct xf_xen *xen, char *buf, size_t size)

@@ -39,6 +39,8 @@ struct xf_xen *xf_xen_open(const char *program, char *ret_text);
 
 /* What libxl last complained of since the last call; "" if of nothing. */
 void xf_xen_complaint(struct xf_xen *xen, char *buf, size_t size);
+/* Who is told of each first complaint as it comes, from any thread; NULL: nobody any more. */
+void xf_xen_on_trouble(struct xf_xen *xen, void (*trouble)(void *arg, const char *text), void *arg);
 /* A libxl error in words ("libxl: no memory: ..."), and the reason that it stands for. */
 enum xf_reason xf_xen_error(struct xf_xen *xen, int r, enum xf_reason otherwise, char *ret_text);
 

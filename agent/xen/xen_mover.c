@@ -237,7 +237,10 @@ static int build(const struct xf_uuid *uuid, libxl_domain_config *config, int fd
     xf_xen_early_start(&early, events->prepared, arg);
     libxl_domain_restore_params_init(&params);
     params.stream_version = 2;
+    /* libxl takes a domain down that it could not build, and only then returns. */
+    xf_xen_on_trouble(xen, events->trouble, arg);
     r = libxl_domain_create_restore(xen->libxl, config, &domid, fd, -1, &params, NULL, NULL);
+    xf_xen_on_trouble(xen, NULL, NULL);
     libxl_domain_restore_params_dispose(&params);
     if (r == 0) {
         r = xf_xen_early_finish(&early, domid, text, sizeof(text));
