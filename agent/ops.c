@@ -342,7 +342,6 @@ static bool new_first(struct xf_domain *dom, enum xf_link_type type)
     m->params.options = at->options;
     m->params.progress_timeout_ms = (uint32_t)agent->settings.progress_timeout_ms;
     m->params.fixed_cost_us = xf_report_fixed_cost_us(agent, at);
-    m->params.still_percent = xf_report_still_percent(agent);
     size = at->config != NULL ? strlen(at->config) : 0;
     if (size < sizeof(m->params.config)) {
         memcpy(m->params.config, at->config != NULL ? at->config : "", size);

@@ -26,8 +26,6 @@
  */
 #define FIXED_COST_LEAST_US 20000u
 #define FIXED_COST_PACE     2u
-/* Other guests, other links: a promise is not built on much more speed than this move has shown. */
-#define STILL_LEAST_PERCENT 50u
 /* Of a commit: two messages, each within a rotation of Corosync's token. More is a fault. */
 #define COMMIT_MAX_MS       100.0
 #define PAGES_PER_MIB       256u
@@ -197,15 +195,14 @@ static json_t *pause_json(const struct xf_attempt *at)
     bool timed = at->suspended_us != 0 && suspend_us != 0;
     bool ran = at->running_us != 0 && at->commit_us != 0;
 
-    return json_pack(
-        "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "total_ms", span(began_us, at->running_us),
-        "suspend_ms", timed ? ms_of(suspend_us) : json_null(), "last_pages_ms",
-        span(at->suspended_us, at->want_end_us), "build_ms",
-        at->ready_us != 0 ? ms_of(at->build_us) : json_null(), "commit_ms",
-        ran ? ms_of(answer_us > at->unpause_us ? answer_us - at->unpause_us : 0) : json_null(),
-        "unpause_ms", ran ? ms_of(at->unpause_us) : json_null(), "network_ms",
-        ran && at->seen_us != 0 ? ms_of(seen_us - at->running_us) : json_null(), "still_percent",
-        at->totals.still_percent > 0 ? number(at->totals.still_percent) : json_null());
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "total_ms", span(began_us, at->running_us),
+                     "suspend_ms", timed ? ms_of(suspend_us) : json_null(), "last_pages_ms",
+                     span(at->suspended_us, at->want_end_us), "build_ms",
+                     at->ready_us != 0 ? ms_of(at->build_us) : json_null(), "commit_ms",
+                     ran ? ms_of(answer_us > at->unpause_us ? answer_us - at->unpause_us : 0)
+                         : json_null(),
+                     "unpause_ms", ran ? ms_of(at->unpause_us) : json_null(), "network_ms",
+                     ran && at->seen_us != 0 ? ms_of(seen_us - at->running_us) : json_null());
 }
 
 /*
@@ -484,33 +481,6 @@ static double fixed_ms(const json_t *pause)
            phase_ms(pause, "unpause_ms") + (commit < COMMIT_MAX_MS ? commit : COMMIT_MAX_MS);
 }
 
-static double fixed_ms_of(const json_t *pause)
-{
-    return json_is_number(json_object_get(pause, "total_ms")) ? fixed_ms(pause) : 0;
-}
-
-static double still_percent_of(const json_t *pause)
-{
-    return phase_ms(pause, "still_percent");
-}
-
-/* The median over the last moves that know it; 0: none does. */
-static double learned(const struct xf_agent *agent, double (*of)(const json_t *pause))
-{
-    double value[LEARN_FROM];
-    uint32_t n = 0;
-    json_t *report;
-
-    for (uint32_t i = 0; n < LEARN_FROM && (report = xf_history_get(agent->history, i)) != NULL;
-         i++) {
-        value[n] = of(json_object_get(report, "pause"));
-        n += value[n] > 0 ? 1 : 0;
-        json_decref(report);
-    }
-    qsort(value, n, sizeof(value[0]), by_size);
-    return n > 0 ? value[n / 2] : 0;
-}
-
 static uint32_t guess_fixed_cost_us(const struct xf_attempt *at)
 {
     uint64_t guess = at->prepared_us * FIXED_COST_PACE;
@@ -522,18 +492,23 @@ static uint32_t guess_fixed_cost_us(const struct xf_attempt *at)
 
 uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent, const struct xf_attempt *at)
 {
-    double cost_ms = learned(agent, fixed_ms_of);
+    double cost[LEARN_FROM];
+    uint32_t n = 0;
+    json_t *report;
 
-    return cost_ms > 0 && cost_ms < 60000.0 ? (uint32_t)(cost_ms * 1000.0)
-                                            : guess_fixed_cost_us(at);
-}
+    for (uint32_t i = 0; n < LEARN_FROM && (report = xf_history_get(agent->history, i)) != NULL;
+         i++) {
+        json_t *pause = json_object_get(report, "pause");
 
-uint8_t xf_report_still_percent(const struct xf_agent *agent)
-{
-    double percent = learned(agent, still_percent_of);
-
-    if (percent <= 0 || percent > 100) {
-        return 100;
+        if (json_is_number(json_object_get(pause, "total_ms"))) {
+            cost[n++] = fixed_ms(pause);
+        }
+        json_decref(report);
     }
-    return percent > STILL_LEAST_PERCENT ? (uint8_t)percent : STILL_LEAST_PERCENT;
+    if (n == 0) {
+        return guess_fixed_cost_us(at);
+    }
+    qsort(cost, n, sizeof(cost[0]), by_size);
+    return cost[n / 2] > 0 && cost[n / 2] < 60000.0 ? (uint32_t)(cost[n / 2] * 1000.0)
+                                                    : guess_fixed_cost_us(at);
 }

@@ -28,8 +28,6 @@ void xf_progress_received(struct xf_agent *agent, struct xf_node from,
 const char *xf_report_state(const struct xf_domain *dom);
 /* The pause besides its last pages: as the last moves had it, or guessed from how this one began. */
 uint32_t xf_report_fixed_cost_us(const struct xf_agent *agent, const struct xf_attempt *at);
-/* What a page takes in the pause, of its time in a round, as the last moves had it; 50 to 100. */
-uint8_t xf_report_still_percent(const struct xf_agent *agent);
 /* A text field, "" if there is none. */
 const char *xf_report_text(const json_t *report, const char *key);
 /* The same object with "event" in front. */

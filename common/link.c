@@ -44,8 +44,7 @@ static bool params_ok(const struct xf_link_params *params, uint8_t type)
 {
     bool target = params->port != 0 && params->address[0] != '\0';
 
-    return (type == XF_LINK_RECEIVE || target) && params->still_percent <= 100 &&
-           params->config_size < XF_CONFIG_SIZE_MAX &&
+    return (type == XF_LINK_RECEIVE || target) && params->config_size < XF_CONFIG_SIZE_MAX &&
            strnlen(params->config, XF_CONFIG_SIZE_MAX) == params->config_size;
 }
 
@@ -64,7 +63,6 @@ static void put_params(struct xf_put *p, const struct xf_link_params *params, ui
     put_options(p, &params->options);
     xf_put_u32(p, params->progress_timeout_ms);
     xf_put_u32(p, params->fixed_cost_us);
-    xf_put_u8(p, params->still_percent);
     xf_put_u32(p, params->config_size);
     xf_put_bytes(p, params->config, params->config_size);
 }
@@ -80,7 +78,6 @@ static void get_params(struct xf_get *g, struct xf_link_params *ret_params, uint
     get_options(g, &ret_params->options);
     ret_params->progress_timeout_ms = xf_get_u32(g);
     ret_params->fixed_cost_us = xf_get_u32(g);
-    ret_params->still_percent = xf_get_u8(g);
     ret_params->config_size = xf_get_u32(g);
     if (ret_params->config_size >= XF_CONFIG_SIZE_MAX) {
         g->failed = true;
@@ -139,7 +136,6 @@ static void put_totals(struct xf_put *p, const struct xf_link_totals *totals)
     xf_put_u64(p, totals->build_us);
     xf_put_u32(p, totals->rounds);
     xf_put_u32(p, totals->predicted_pause_us);
-    xf_put_u16(p, totals->still_percent);
 }
 
 static void get_totals(struct xf_get *g, struct xf_link_totals *ret_totals)
@@ -153,7 +149,6 @@ static void get_totals(struct xf_get *g, struct xf_link_totals *ret_totals)
     ret_totals->build_us = xf_get_u64(g);
     ret_totals->rounds = xf_get_u32(g);
     ret_totals->predicted_pause_us = xf_get_u32(g);
-    ret_totals->still_percent = xf_get_u16(g);
 }
 
 /* As a name, but never refused: a failure must not be lost over how a library words it. */

@@ -60,7 +60,6 @@ struct xf_link_params {
     struct xf_move_options options;
     uint32_t progress_timeout_ms;     /* no byte for so long: STALLED */
     uint32_t fixed_cost_us;           /* learned pause besides the last pages */
-    uint8_t still_percent;            /* learned: precopy.h; 0: 100 */
     uint32_t config_size;             /* of .config without its NUL */
     char config[XF_CONFIG_SIZE_MAX];  /* domain configuration, NUL-terminated */
 };
@@ -90,7 +89,6 @@ struct xf_link_totals {
     uint64_t build_us;      /* D: last byte until built, devices attached */
     uint32_t rounds;
     uint32_t predicted_pause_us; /* as predicted when it stopped */
-    uint16_t still_percent;      /* S: xf_precopy_still_percent() */
 };
 
 struct xf_link_msg {

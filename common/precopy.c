@@ -29,9 +29,6 @@ void xf_precopy_init(struct xf_precopy *p, const struct xf_precopy_limits *limit
     }
     p->cap_percent = 100;
     p->page_bytes = RAW_PAGE_BYTES;
-    if (p->limits.still_percent == 0 || p->limits.still_percent > 100) {
-        p->limits.still_percent = 100;
-    }
 }
 
 static uint32_t clamp_us(double us)
@@ -39,31 +36,18 @@ static uint32_t clamp_us(double us)
     return us < (double)(XF_PRECOPY_UNKNOWN - 1) ? (uint32_t)us : XF_PRECOPY_UNKNOWN - 1;
 }
 
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static double wire_us(const struct xf_precopy *p, double pages)
-{
-    return p->wire_bytes_us > 0 ? pages * p->page_bytes / p->wire_bytes_us : 0;
-}
-
 static double send_us(const struct xf_precopy *p, double pages)
 {
-    return larger(pages * p->page_us, wire_us(p, pages));
-}
+    double by_time = pages * p->page_us;
+    double by_wire = p->wire_bytes_us > 0 ? pages * p->page_bytes / p->wire_bytes_us : 0;
 
-/* A guest that stands still leaves its processors to those who send. It does not widen the wire. */
-static double send_still_us(const struct xf_precopy *p, double pages)
-{
-    return larger(pages * p->page_us * p->limits.still_percent / 100.0, wire_us(p, pages));
+    return by_time > by_wire ? by_time : by_wire;
 }
 
 /* The pause that would send so many pages. */
 static double pause_of_us(const struct xf_precopy *p, uint64_t pages)
 {
-    return (double)p->limits.fixed_us + send_still_us(p, (double)pages);
+    return (double)p->limits.fixed_us + send_us(p, (double)pages);
 }
 
 /*
@@ -101,7 +85,7 @@ static uint32_t predict_us(const struct xf_precopy *p, double interval_us)
     if (p->interval_us == 0) {
         return XF_PRECOPY_UNKNOWN;
     }
-    return clamp_us((double)p->limits.fixed_us + send_still_us(p, guess_pages(p, interval_us)));
+    return clamp_us((double)p->limits.fixed_us + send_us(p, guess_pages(p, interval_us)));
 }
 
 /*
@@ -309,17 +293,6 @@ void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *in,
     *ret_output = out;
 }
 
-uint16_t xf_precopy_still_percent(const struct xf_precopy *p, uint64_t pages, uint64_t us)
-{
-    double percent;
-
-    if (pages < SAMPLE_PAGES || p->page_us <= 0) {
-        return 0;
-    }
-    percent = (double)us * 100.0 / ((double)pages * p->page_us);
-    return percent < 1.0 ? 1 : percent < UINT16_MAX ? (uint16_t)percent : UINT16_MAX;
-}
-
 bool xf_precopy_may_wait(const struct xf_precopy *p, uint64_t now_us)
 {
     /* The rate over a long interval rises less than in the pause: no factor for that here. */
@@ -332,7 +305,7 @@ bool xf_precopy_may_wait(const struct xf_precopy *p, uint64_t now_us)
         room_us = XF_PRECOPY_WAIT_US;
     }
     /* More than fits into a pause needs rounds, and the rule's eye on whether they get anywhere. */
-    return l->cold || send_still_us(p, pages < total ? pages : total) <= room_us;
+    return l->cold || send_us(p, pages < total ? pages : total) <= room_us;
 }
 
 bool xf_precopy_holds(const struct xf_precopy *p, uint64_t now_us)

@@ -34,10 +34,9 @@ enum xf_verdict {
 #define XF_PRECOPY_UNKNOWN        UINT32_MAX
 
 struct xf_precopy_limits {
-    uint32_t target_us;    /* stop as soon as the predicted pause is within this */
-    uint32_t max_us;       /* never stop above this unless forced */
-    uint32_t fixed_us;     /* what a pause costs besides the last pages */
-    uint8_t still_percent; /* of a page's time in a round: what it takes in the pause; 0: 100 */
+    uint32_t target_us;   /* stop as soon as the predicted pause is within this */
+    uint32_t max_us;      /* never stop above this unless forced */
+    uint32_t fixed_us;    /* what a pause costs besides the last pages */
     uint64_t max_time_us; /* of the whole pre-copy; 0: none */
     uint64_t pages_total; /* of the guest */
     bool slow_allowed;
@@ -93,11 +92,6 @@ struct xf_precopy {
 void xf_precopy_init(struct xf_precopy *p, const struct xf_precopy_limits *limits);
 void xf_precopy_step(struct xf_precopy *p, const struct xf_precopy_input *input,
                      struct xf_precopy_output *ret_output);
-/*
- * After the last pages were sent, so many in that time: what a page took of the time that one took in
- * rounds, in percent; 0: too few pages, or no round, to say. limits.still_percent of later moves.
- */
-uint16_t xf_precopy_still_percent(const struct xf_precopy *p, uint64_t pages, uint64_t us);
 /*
  * Between a STOP after a send and the suspending there may be somebody's permission to wait for.
  * May the guest just run meanwhile? Else what it dirties is to be sent by a round. And once there is

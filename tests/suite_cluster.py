@@ -196,6 +196,23 @@ def power_cut_in_a_move(suite, lab):
                 guests.holders(lab, "frail"))
 
 
+def cut_off_in_a_move(suite, lab):
+    """The source is cut off in pre-copy and comes back: what nobody knew is known then."""
+    guests.create(lab, "apart", "n1", memory_mib=256, workload="pattern=idle", fill="random")
+    one = moves.Move(lab, "n1", "apart", "n2", "--bandwidth", "30M")
+    one.wait_event(lambda e: e.get("event") == "progress", 15)
+    lab.isolate("n1")
+    known(suite, lab, ("n2", "n3"), "apart", "unknown", "n1 has left the group")
+    one.wait(60)
+    lab.heal()
+    suite.guard("the host is back and all agree", moves.wait_settled, lab, "apart")
+    known(suite, lab, ("n2", "n3"), "apart", "kept", "n1 is back, and the domain runs there")
+    known(suite, lab, ("n1",), "apart", "kept", one.report()["text"])
+    suite.check("it runs once", guests.holders(lab, "apart") == {"n1": 1},
+                guests.holders(lab, "apart"))
+    lab.xenferry("n1", "destroy", "apart")
+
+
 def agents_come_and_go(suite, lab):
     """An agent's death is no domain's death."""
     watcher = judge.Judge(lab, "web", gap_ms=8)
@@ -295,7 +312,8 @@ def run(suite, _options):
                      cluster_refusals.refusals, cluster_disks.disks, cluster_resolve.resolve,
                      cluster_stopped.stopped_corosync, cluster_stopped.ended_agents,
                      cluster_stopped.silent_source, cluster_stopped.without_corosync,
-                     agents_come_and_go, power_cut_in_a_move, a_second_copy_is_seen, side_by_side,
+                     agents_come_and_go, power_cut_in_a_move, cut_off_in_a_move,
+                     a_second_copy_is_seen, side_by_side,
                      cluster_epochs.old_epochs, cluster_ready.ready_of_the_dead):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             labs.heal_all(lab)

@@ -31,7 +31,6 @@ static void sample_params(struct sample *s, struct xf_link_params *ret_params)
     ret_params->options.bandwidth_kibps = sample_u64(s);
     ret_params->progress_timeout_ms = sample_u32(s);
     ret_params->fixed_cost_us = sample_u32(s);
-    ret_params->still_percent = (uint8_t)(sample_u32(s) % 101);
     ret_params->config_size = sample_below(s, XF_CONFIG_SIZE_MAX);
     memset(ret_params->config, 'c', ret_params->config_size);
 }
@@ -59,7 +58,6 @@ static void sample_totals(struct sample *s, struct xf_link_totals *ret_totals)
     ret_totals->duration_us = sample_u64(s);
     ret_totals->suspend_us = sample_u64(s);
     ret_totals->last_pages_us = sample_u64(s);
-    ret_totals->still_percent = (uint16_t)sample_u32(s);
     ret_totals->build_us = sample_u64(s);
     ret_totals->rounds = sample_u32(s);
     ret_totals->predicted_pause_us = sample_u32(s);

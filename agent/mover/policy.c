@@ -61,7 +61,6 @@ struct xf_policy *xf_policy_new(struct xf_job *job, struct xf_encoder *enc, uint
         .target_us = target_ms < UINT32_MAX / 1000u ? target_ms * 1000u : UINT32_MAX - 1,
         .max_us = max_ms < UINT32_MAX / 1000u ? max_ms * 1000u : UINT32_MAX - 1,
         .fixed_us = job->params.fixed_cost_us,
-        .still_percent = job->params.still_percent,
         .max_time_us = o->max_time_s * 1000000ull,
         .pages_total = pages,
         .slow_allowed = o->slow_allowed,
@@ -440,6 +439,4 @@ void xf_policy_totals(struct xf_policy *policy, struct xf_link_totals *totals)
                              : 0;
     totals->last_pages_us =
         policy->sent_us > policy->suspended_us ? policy->sent_us - policy->suspended_us : 0;
-    totals->still_percent =
-        xf_precopy_still_percent(&policy->rule, policy->round.pages_dirty, totals->last_pages_us);
 }
