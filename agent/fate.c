@@ -33,14 +33,23 @@ static const char *told_by_source(const struct xf_attempt *at)
     return "kept";
 }
 
+static const struct xf_peer *peer_at(const struct xf_agent *agent, struct xf_slot slot)
+{
+    return slot.i < XF_NODES_MAX ? &agent->peer[slot.i] : NULL;
+}
+
 const char *xf_fate_result(const struct xf_agent *agent, const struct xf_attempt *at,
                            char *ret_text, size_t size)
 {
     const char *result = told_by_source(at);
-    const struct xf_slot slot = xf_cluster_slot(&agent->cluster, at->id.src);
-    const struct xf_peer *source = slot.i < XF_NODES_MAX ? &agent->peer[slot.i] : NULL;
+    const struct xf_peer *target = peer_at(agent, at->dst);
+    const struct xf_peer *source = peer_at(agent, xf_cluster_slot(&agent->cluster, at->id.src));
 
     ret_text[0] = '\0';
+    if (at->source && target != NULL && at->end_reason == XF_REASON_NODE_LOST) {
+        snprintf(ret_text, size, target->off ? "%s is confirmed off" : "%s has booted anew",
+                 target->name);
+    }
     if (at->source || source == NULL || strcmp(result, "kept") != 0) {
         return result;
     }

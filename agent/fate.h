@@ -12,7 +12,7 @@
 
 /*
  * Of an attempt that ended here: the report's result ("moved", "kept", "lost", "unknown"). ret_text
- * gets what is known of the source, "" if the result says it all.
+ * gets what is known of the other node, "" if the result says it all.
  */
 const char *xf_fate_result(const struct xf_agent *agent, const struct xf_attempt *at,
                            char *ret_text, size_t size);

@@ -206,8 +206,8 @@ static json_t *pause_json(const struct xf_attempt *at)
 }
 
 /*
- * Why it ended so: the words of this node's mover, of the target's, and what is known of a source
- * that has not told.
+ * Why it ended so: the words of this node's mover, of the target's, and what is known of the other
+ * node.
  */
 static void detail_of(const struct xf_domain *dom, const char *fate, char *buf, size_t size)
 {
