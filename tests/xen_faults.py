@@ -314,6 +314,10 @@ class Case:
     def untrue(self, report):
         """What is wrong about a report of what came of it; None if nothing is."""
         fault, result, text = self.plan.fault, report.get("result"), report.get("text", "")
+        if self.outcome == "died" and self.dead == TARGET and result == "moved":
+            # It has run there. Whether the source heard of that before it heard of the death, nobody
+            # can say of this phase alone.
+            return None if self.plan.phase == "unpaused" else "it has never run there"
         if result != {"died": "lost"}.get(self.outcome, self.outcome):
             return f"the result is {result}: {text}"
         if self.outcome == "died":
