@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Xen's libraries as tests/xen_versions.c plays them, loaded before the real ones: a hypervisor of
- * the version in XF_PLAYED_VERSION, and a libxenguest whose name is that of the link that this file
- * is loaded by.
+ * the version in XF_PLAYED_VERSION, with the scheduler of the number in XF_PLAYED_SCHEDULER, the
+ * capabilities in XF_PLAYED_CAPABILITIES and no domain; a xenstored in which nothing happens; and a
+ * libxenguest whose name is that of the link that this file is loaded by.
  */
 #include "config.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include <libxl.h>
 #include <xenctrl.h>
 #include <xenguest.h>
+#include <xenstore.h>
 
 static char opened[64];
 
@@ -52,6 +55,59 @@ const libxl_version_info *libxl_get_version_info(libxl_ctx *ctx)
         return NULL;
     }
     return &info;
+}
+
+int libxl_get_scheduler(libxl_ctx *ctx)
+{
+    const char *scheduler = getenv("XF_PLAYED_SCHEDULER");
+
+    (void)ctx;
+    return scheduler != NULL ? atoi(scheduler) : ERROR_FAIL;
+}
+
+/* 3 GiB, of which half are free, a quarter of that still unwashed, and 256 MiB promised away. */
+int xc_physinfo(xc_interface *xch, xc_physinfo_t *info)
+{
+    const char *capabilities = getenv("XF_PLAYED_CAPABILITIES");
+
+    (void)xch;
+    *info = (xc_physinfo_t){ .nr_cpus = 6,
+                             .total_pages = 786432,
+                             .free_pages = 294912,
+                             .scrub_pages = 98304,
+                             .outstanding_pages = 65536 };
+    info->capabilities = capabilities != NULL ? (uint32_t)strtoul(capabilities, NULL, 0) : 0;
+    return 0;
+}
+
+int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain, unsigned max_domains,
+                          xc_domaininfo_t *info)
+{
+    (void)xch;
+    (void)first_domain;
+    (void)max_domains;
+    (void)info;
+    return 0;
+}
+
+struct xs_handle *xs_open(unsigned long flags)
+{
+    (void)flags;
+    return (struct xs_handle *)opened;
+}
+
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
+{
+    (void)h;
+    (void)path;
+    (void)token;
+    return true;
+}
+
+int xs_fileno(struct xs_handle *h)
+{
+    (void)h;
+    return eventfd(0, EFD_CLOEXEC);
 }
 
 /* Says by its value whether a stop rule was put in: libxenguest runs its own where there is none. */

@@ -112,6 +112,31 @@ def keeper(suite, lab):
     xen_ends.gone(suite, lab, "web", "after a restart of the agent, one that powers off")
 
 
+def not_logged(suite, lab):
+    """Debian's Xen has no shadow paging: a PV guest's writes cannot be logged."""
+    told = dict(line.split(":", 1) for line in lab.exec("n1", "xl", "info").out.splitlines()
+                if ":" in line)
+    told = {key.strip(): value.split() for key, value in told.items()}
+    paging = {"hap", "shadow"} & set(told["virt_caps"])
+    nodes = {node["name"]: node for node in
+             agents.xenferry(lab, "n1", "nodes", "--json").json()["nodes"]}
+    suite.check("the scheduler is the one that xl tells",
+                [nodes["n1"]["scheduler"]] == told["xen_scheduler"], (nodes["n1"], told))
+    suite.check("this Xen moves live what nested paging helps, and nothing else",
+                paging == {"hap"} and nodes["n1"]["live"] == ["pvh", "hvm"],
+                (nodes["n1"]["live"], told["virt_caps"]))
+    suite.check("of another node neither is known",
+                nodes["n2"]["scheduler"] is None and nodes["n2"]["live"] is None, nodes["n2"])
+    xen_guests.create(lab, "para", "n1", kind="pv")
+    xen_moves.wait_known(lab, "para", "n1")
+    xen_moves.kept(suite, lab, "para", "a PV guest, live", 48, "not-logged")
+    suite.check("a PV guest: no host began anything", all(
+        agents.xenferry(lab, host, "report", "para", check=False).code == 5 for host in lab.hosts))
+    xen_moves.moved(suite, lab, "para", "a PV guest, cold", "--cold")
+    lab.exec(xen_moves.home(lab, "para"), "xl", "destroy", "para")
+    xen_guests.forget(lab, "para")
+
+
 def late_device(suite, lab):
     """One whose script fails early is attached in the pause, and once."""
     target = xen_moves.OTHER[xen_moves.home(lab, "guest")]
@@ -223,7 +248,7 @@ def faults(suite, lab):
 def run(suite, _options):
     with xen_suite.lab_of(suite, "suite") as lab:
         started = time.monotonic()
-        for part in (live_moves, rule, keeper, beside_xl, refusals, faults, run_twice):
+        for part in (live_moves, rule, keeper, not_logged, beside_xl, refusals, faults, run_twice):
             begun = time.monotonic()
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             suite.say(f"        {part.__name__}: {time.monotonic() - begun:.0f} s")
