@@ -2,17 +2,20 @@
 /*
  * Xen's libraries as tests/xen_versions.c plays them, loaded before the real ones: a hypervisor of
  * the version in XF_PLAYED_VERSION, with the scheduler of the number in XF_PLAYED_SCHEDULER, the
- * capabilities in XF_PLAYED_CAPABILITIES and no domain; a xenstored in which nothing happens; and a
- * libxenguest whose name is that of the link that this file is loaded by.
+ * capabilities in XF_PLAYED_CAPABILITIES, and no domain, or a suspended one that is called each time
+ * by the next name of XF_PLAYED_NAMES, the last one for ever; a xenstored in which nothing happens;
+ * and a libxenguest whose name is that of the link that this file is loaded by.
  */
 #include "config.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include <libxl.h>
+#include <libxl_utils.h>
 #include <xenctrl.h>
 #include <xenguest.h>
 #include <xenstore.h>
@@ -84,10 +87,25 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain, unsigned max
                           xc_domaininfo_t *info)
 {
     (void)xch;
-    (void)first_domain;
-    (void)max_domains;
-    (void)info;
-    return 0;
+    if (getenv("XF_PLAYED_NAMES") == NULL || first_domain > 1 || max_domains == 0) {
+        return 0;
+    }
+    *info = (xc_domaininfo_t){ .domain = 1, .tot_pages = 16384 };
+    info->flags = XEN_DOMINF_shutdown | SHUTDOWN_suspend << XEN_DOMINF_shutdownshift;
+    memset(info->handle, 7, sizeof(info->handle));
+    return 1;
+}
+
+char *libxl_domid_to_name(libxl_ctx *ctx, uint32_t domid)
+{
+    static const char *names;
+    const char *name = names != NULL ? names : getenv("XF_PLAYED_NAMES");
+    const char *next = name != NULL ? strchr(name, ',') : NULL;
+
+    (void)ctx;
+    (void)domid;
+    names = next != NULL ? next + 1 : name;
+    return name == NULL ? NULL : next != NULL ? strndup(name, (size_t)(next - name)) : strdup(name);
 }
 
 struct xs_handle *xs_open(unsigned long flags)

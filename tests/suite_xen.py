@@ -36,6 +36,19 @@ def leave_incoming(lab, name, host):
     lab.exec(host, "xl", "create", "-q", "-e", "-p", "/lab/left.cfg", timeout=120)
 
 
+# What `xl migrate-receive` says until it has the domain; then it is told to let it run, and says
+# how that went.
+RECEIVED = ("xl migration receiver ready, send binary domain data.\n"
+            "domain received, ready to unpause\0")
+
+
+def leave_away(lab, name, host, to):
+    """What `xl migrate` leaves when it does not hear that the domain runs at the target, as it does:
+    its copy, suspended, under a name with an ending. xl's answer."""
+    by = f"socat -b 262144 - TCP:{to}:8002,nodelay | dd bs=1 count={len(RECEIVED)} status=none"
+    return lab.exec(host, "xl", "migrate", "-s", "", name, by, timeout=300, check=False)
+
+
 # -- parts
 
 def live_moves(suite, lab):
@@ -176,6 +189,48 @@ def beside_xl(suite, lab):
     suite.guard("resolve --yes removes it", wait_for, "its end",
                 lambda: "guest--incoming" not in xen_guests.listed(lab, host), 60, 0.5)
     suite.check("the domain itself runs on", xen_moves.home(lab, "guest") == home)
+    left_away(suite, lab)
+
+
+def left_away(suite, lab):
+    """The copy of a domain that xl has moved away and not heard of again may be the last one."""
+    source = xen_moves.home(lab, "guest")
+    to = xen_moves.OTHER[source]
+    left = "guest--migratedaway"
+    answer = leave_away(lab, "guest", source, to)
+    suite.check("xl does not know what has become of the domain that it moved",
+                answer.code != 0 and "failed during final handshake" in answer.err, answer)
+    suite.check("its copy is there, suspended, and the domain at the target",
+                "s" in xen_guests.listed(lab, source).get(left, "")
+                and "guest" in xen_guests.listed(lab, to), xen_guests.holders(lab, "guest"))
+    suite.guard("what xl left is shown where it is", wait_for, "the news", lambda: (
+        left, source, "left-away") in xen_moves.known(lab, source), 30, 0.5)
+    suite.guard("and the domain where it runs", xen_moves.wait_known, lab, "guest", to)
+    lab.exec(to, "systemctl", "stop", "xenferryd", timeout=60)
+    for what in ("an agent that saw xl at work", "a new agent"):
+        if what == "a new agent":
+            lab.exec(source, "systemctl", "restart", "xenferryd", timeout=60)
+        wait_for("the source's agent alone", lambda: agents.online(lab, source) == [source], 60,
+                 0.5)
+        answer = agents.xenferry(lab, source, "resolve", left, "drop", "--yes", check=False)
+        suite.check(f"{what} refuses to drop it while no other says that the domain runs",
+                    answer.code == 41 and f"no agent says that the domain runs, so {left} may be "
+                    "the last of it" in answer.err, answer)
+    lab.exec(to, "systemctl", "start", "xenferryd", timeout=60)
+    agents.wait_online(lab, lab.hosts)
+    xen_moves.wait_known(lab, "guest", to)
+    answer = agents.xenferry(lab, source, "resolve", left, "drop")
+    suite.check("with its agent back, resolve says where it runs", f"runs on {to}" in answer.out,
+                answer)
+    suite.check("a refusal, a restart and a question leave the copy alone",
+                "s" in xen_guests.listed(lab, source).get(left, ""),
+                xen_guests.listed(lab, source))
+    agents.xenferry(lab, source, "resolve", left, "drop", "--yes")
+    suite.guard("resolve --yes removes it", wait_for, "its end",
+                lambda: left not in xen_guests.listed(lab, source), 60, 0.5)
+    xen_moves.check_clean(suite, lab, "guest", "and all that it had")
+    xen_guests.wait_answers(lab, "guest")
+    suite.check("the domain runs on at the target", xen_moves.home(lab, "guest") == to)
 
 
 def alarms(lab, host):

@@ -223,8 +223,11 @@ static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
     bool is_new = k == NULL || !xf_uuid_eq(&k->info.uuid, &uuid);
     bool changed;
 
-    /* A rename is told by no watch: a name that still has an ending is read each time. */
-    if (is_new || names || k->info.variant != XF_VARIANT_PLAIN) {
+    /*
+     * A rename is told by no watch: a name that still has an ending is read each time, and that of a
+     * suspended domain, to which xl's migration gives one.
+     */
+    if (is_new || names || k->info.variant != XF_VARIANT_PLAIN || xf_xen_suspended(info)) {
         char *name = xf_xen_name(eyes->xen, info->domain);
 
         if (name == NULL) {
