@@ -265,11 +265,27 @@ static const struct xf_peer *second_copy(const struct xf_domain *dom)
     return NULL;
 }
 
+/* Until the domain runs elsewhere this host answers for the copy, so that none is started (H11). */
+static void give_up_left(struct xf_domain *dom)
+{
+    const struct xf_peer *peer = second_copy(dom);
+    struct xf_event event = { .type = XF_EV_VANISHED };
+
+    if (!dom->away || dom->core.state != XF_ST_HOME || peer == NULL) {
+        return;
+    }
+    xf_domain_log(dom, LOG_NOTICE, "was moved to %s by others, who have left their copy here",
+                  peer->name);
+    dom->agent->hello_wanted = true;
+    xf_domain_event(dom, &event);
+}
+
 void xf_domain_watch_copies(struct xf_domain *dom, uint64_t now_ms)
 {
     bool runs_here = dom->copies[dom->agent->cluster.self.i] == XF_COPY_RUNNING && !dom->away;
     const struct xf_peer *peer = runs_here ? second_copy(dom) : NULL;
 
+    give_up_left(dom);
     if (peer == NULL) {
         dom->doubled_ms = 0;
         dom->doubled_told = false;
@@ -277,9 +293,10 @@ void xf_domain_watch_copies(struct xf_domain *dom, uint64_t now_ms)
         dom->doubled_ms = now_ms;
     } else if (!dom->doubled_told && now_ms >= dom->doubled_ms + DOUBLED_MS) {
         dom->doubled_told = true;
-        xf_domain_log(dom, LOG_ERR,
-                      "seems to run here and on %s: look at both, and destroy the stale copy at once",
-                      peer->name);
+        xf_domain_log(
+            dom, LOG_ERR,
+            "seems to run here and on %s: look at both, and destroy the stale copy at once",
+            peer->name);
     }
 }
 

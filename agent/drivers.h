@@ -43,6 +43,10 @@ struct xf_host_facts {
     uint64_t memory_total_mib;
     uint64_t memory_free_mib; /* reservations already taken off */
     uint32_t cpus;
+    char scheduler[XF_NAME_SIZE]; /* the default one's name; "": none of the hypervisor's own */
+    /* The writes of PV guests, and of all others, can be logged: without that none moves live. */
+    bool logs_pv;
+    bool logs_hvm;
 };
 
 /* What a domain's configuration asks of a host: preflight and address hand-over read this. */
@@ -63,6 +67,7 @@ struct xf_dom_needs {
         char path[256];
         bool writable;
     } disk[XF_DISKS_MAX];
+    bool pv; /* paravirtualised: no hardware helps with its memory */
 };
 
 struct xf_hyper; /* the driver's own */

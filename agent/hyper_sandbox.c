@@ -103,7 +103,7 @@ static uint64_t taken_mib(const struct xf_hyper *hyper)
 
 static int sandbox_facts(struct xf_hyper *hyper, struct xf_host_facts *ret_facts)
 {
-    struct xf_host_facts facts = { .version = "sandbox 1" };
+    struct xf_host_facts facts = { .version = "sandbox 1", .logs_pv = true, .logs_hvm = true };
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     struct sysinfo si;
     uint64_t taken;

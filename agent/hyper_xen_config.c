@@ -127,6 +127,7 @@ int xf_xen_needs(const char *config, struct xf_dom_needs *ret_needs, char *err, 
     rc = rc != 0 ? rc : read_memory(root, &needs, err, err_size);
     rc = rc != 0 ? rc : read_nics(root, &needs, err, err_size);
     rc = rc != 0 ? rc : read_disks(root, &needs, err, err_size);
+    needs.pv = strcmp(text_of(json_object_get(root, "c_info"), "type"), "pv") == 0;
     json_decref(root);
     if (rc == 0) {
         *ret_needs = needs;

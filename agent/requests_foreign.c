@@ -62,7 +62,10 @@ void xf_foreign_list(struct xf_agent *agent, json_t *list)
     free(all);
 }
 
-/* Where the domain surely runs: a member that says so in this view; NULL: nowhere that is known. */
+/*
+ * Where the domain surely runs: a member that says so in this view; NULL: nowhere that is known. Not
+ * here, whatever the record says: it would be what xl left that was meant.
+ */
 static const char *runs_on(struct xf_agent *agent, const struct xf_uuid *uuid)
 {
     const struct xf_domain *dom = xf_domain_find(agent, uuid);
@@ -70,7 +73,8 @@ static const char *runs_on(struct xf_agent *agent, const struct xf_uuid *uuid)
     for (uint8_t i = 0; dom != NULL && i < XF_NODES_MAX; i++) {
         const struct xf_peer *peer = &agent->peer[i];
 
-        if (peer->member && peer->greeted && dom->copies[i] == XF_COPY_RUNNING) {
+        if (i != agent->cluster.self.i && peer->member && peer->greeted &&
+            dom->copies[i] == XF_COPY_RUNNING) {
             return peer->name;
         }
     }

@@ -45,25 +45,46 @@ static uint32_t domains_of(struct xf_agent *agent, struct xf_node node)
     return n;
 }
 
+/* Kinds of guests, by xl's names for them. */
+static json_t *live_json(const struct xf_host_facts *facts)
+{
+    json_t *kinds = json_array();
+
+    if (facts->logs_pv) {
+        json_array_append_new(kinds, json_string("pv"));
+    }
+    if (facts->logs_hvm) {
+        json_array_append_new(kinds, json_string("pvh"));
+        json_array_append_new(kinds, json_string("hvm"));
+    }
+    return kinds;
+}
+
 static json_t *node_json(struct xf_agent *agent, uint8_t i)
 {
     struct xf_peer *peer = &agent->peer[i];
     bool self = i == agent->cluster.self.i;
     uint32_t out, in;
     struct xf_host_facts facts;
+    json_t *node;
+    bool known = self && agent->hyper_ops->facts(agent->hyper, &facts) == 0;
 
-    if (self && agent->hyper_ops->facts(agent->hyper, &facts) == 0) {
+    if (known) {
         peer->memory_total_mib = facts.memory_total_mib;
         peer->memory_free_mib = facts.memory_free_mib;
     }
     xf_slots_count(agent, (struct xf_slot){ i }, &out, &in);
-    return json_pack("{s:s,s:o,s:s,s:b,s:[i,i],s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "name", peer->name,
+    node = json_pack("{s:s,s:o,s:s,s:b,s:[i,i],s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "name", peer->name,
                      "id", number(peer->node.id), "state", peer_state(peer), "self", self,
                      "version", peer->version_min, peer->version_max, "hypervisor",
                      peer->hypervisor, "memory_total_mib", number(peer->memory_total_mib),
                      "memory_free_mib", number(peer->memory_free_mib), "cpus", number(peer->cpus),
                      "domains", number(domains_of(agent, peer->node)), "moves_out", number(out),
                      "moves_in", number(in));
+    /* HELLO does not carry these. */
+    json_object_set_new(node, "scheduler", known ? json_string(facts.scheduler) : json_null());
+    json_object_set_new(node, "live", known ? live_json(&facts) : json_null());
+    return node;
 }
 
 /* Slots are in the order of appearance; people look for nodes by their number. */

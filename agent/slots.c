@@ -120,6 +120,20 @@ static bool has_slot(struct xf_agent *agent, struct xf_slot dst)
            (set->slots_cluster == 0 || moving(agent) < set->slots_cluster);
 }
 
+/* Else libxenguest would be the one to find out, with the target at work already. */
+static bool can_move(const struct xf_domain *dom)
+{
+    const struct xf_agent *agent = dom->agent;
+    const struct xf_attempt *at = dom->attempt;
+    struct xf_host_facts facts;
+
+    if (at->options.cold || !at->needs_known ||
+        agent->hyper_ops->facts(agent->hyper, &facts) != 0) {
+        return true;
+    }
+    return at->needs.pv ? facts.logs_pv : facts.logs_hvm;
+}
+
 enum xf_reason xf_slots_admit(struct xf_domain *dom)
 {
     struct xf_attempt *at = dom->attempt;
@@ -142,6 +156,9 @@ enum xf_reason xf_slots_admit(struct xf_domain *dom)
     }
     if (reason != XF_REASON_OK) {
         return reason;
+    }
+    if (!can_move(dom)) {
+        return XF_REASON_NOT_LOGGED;
     }
     at->queued = false;
     xf_domain_event(dom, &event);

@@ -75,7 +75,10 @@
     X(HYPERVISOR, "hypervisor", 44, 1, "the hypervisor refused", "see the agent's log")            \
     X(STARTING, "starting", 45, 1, "another node starts this domain already", "")                  \
     X(PEER_REFUSED, "peer-refused", 46, 1, "the target refused", "")                               \
-    X(QUEUED, "queued", 47, 0, "waiting for a free slot", "")
+    X(QUEUED, "queued", 47, 0, "waiting for a free slot", "")                                      \
+    X(NOT_LOGGED, "not-logged", 48, 1,                                                             \
+      "the hypervisor here cannot log what such a guest writes, so it does not move live",         \
+      "use --cold")
 
 enum xf_reason {
 #define X(sym, name, exit, ocf, sentence, hint) XF_REASON_##sym,

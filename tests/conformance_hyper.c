@@ -144,6 +144,19 @@ static void needs_says_what_a_configuration_asks_of_a_host(void **state)
     assert_true(needs.disk[1].writable);
 }
 
+/* What is saved live below is what the driver says can be. */
+static void the_host_can_log_what_the_guest_writes(void **state)
+{
+    struct xf_host_facts facts;
+    struct xf_dom_needs needs;
+    char err[128];
+
+    (void)state;
+    assert_int_equal(bed.ops->facts(bed.a.hyper, &facts), 0);
+    assert_int_equal(bed.ops->needs(bed.config, &needs, err, sizeof(err)), 0);
+    assert_true(needs.pv ? facts.logs_pv : facts.logs_hvm);
+}
+
 static void a_saved_domain_is_suspended_and_its_copy_paused(void **state)
 {
     struct xf_dom_info info;
@@ -499,6 +512,7 @@ int main(int argc, char **argv)
         TEST(what_a_person_wrote_badly_is_refused_with_a_sentence),
         TEST(a_domain_that_cannot_be_built_leaves_nothing),
         TEST(needs_says_what_a_configuration_asks_of_a_host),
+        TEST(the_host_can_log_what_the_guest_writes),
         TEST(a_saved_domain_is_suspended_and_its_copy_paused),
         TEST(the_policy_is_asked_twice_a_round_and_a_stop_sends_that_round_live),
         TEST(a_cold_save_suspends_first_and_asks_nothing),

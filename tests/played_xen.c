@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Xen's libraries as tests/xen_versions.c plays them, loaded before the real ones: a hypervisor of
- * the version in XF_PLAYED_VERSION, and a libxenguest whose name is that of the link that this file
- * is loaded by.
+ * the version in XF_PLAYED_VERSION, with the scheduler of the number in XF_PLAYED_SCHEDULER, the
+ * capabilities in XF_PLAYED_CAPABILITIES, and no domain, or a suspended one that is called each time
+ * by the next name of XF_PLAYED_NAMES, the last one for ever; a xenstored in which nothing happens;
+ * and a libxenguest whose name is that of the link that this file is loaded by.
  */
 #include "config.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 
 #include <libxl.h>
+#include <libxl_utils.h>
 #include <xenctrl.h>
 #include <xenguest.h>
+#include <xenstore.h>
 
 static char opened[64];
 
@@ -52,6 +58,74 @@ const libxl_version_info *libxl_get_version_info(libxl_ctx *ctx)
         return NULL;
     }
     return &info;
+}
+
+int libxl_get_scheduler(libxl_ctx *ctx)
+{
+    const char *scheduler = getenv("XF_PLAYED_SCHEDULER");
+
+    (void)ctx;
+    return scheduler != NULL ? atoi(scheduler) : ERROR_FAIL;
+}
+
+/* 3 GiB, of which half are free, a quarter of that still unwashed, and 256 MiB promised away. */
+int xc_physinfo(xc_interface *xch, xc_physinfo_t *info)
+{
+    const char *capabilities = getenv("XF_PLAYED_CAPABILITIES");
+
+    (void)xch;
+    *info = (xc_physinfo_t){ .nr_cpus = 6,
+                             .total_pages = 786432,
+                             .free_pages = 294912,
+                             .scrub_pages = 98304,
+                             .outstanding_pages = 65536 };
+    info->capabilities = capabilities != NULL ? (uint32_t)strtoul(capabilities, NULL, 0) : 0;
+    return 0;
+}
+
+int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain, unsigned max_domains,
+                          xc_domaininfo_t *info)
+{
+    (void)xch;
+    if (getenv("XF_PLAYED_NAMES") == NULL || first_domain > 1 || max_domains == 0) {
+        return 0;
+    }
+    *info = (xc_domaininfo_t){ .domain = 1, .tot_pages = 16384 };
+    info->flags = XEN_DOMINF_shutdown | SHUTDOWN_suspend << XEN_DOMINF_shutdownshift;
+    memset(info->handle, 7, sizeof(info->handle));
+    return 1;
+}
+
+char *libxl_domid_to_name(libxl_ctx *ctx, uint32_t domid)
+{
+    static const char *names;
+    const char *name = names != NULL ? names : getenv("XF_PLAYED_NAMES");
+    const char *next = name != NULL ? strchr(name, ',') : NULL;
+
+    (void)ctx;
+    (void)domid;
+    names = next != NULL ? next + 1 : name;
+    return name == NULL ? NULL : next != NULL ? strndup(name, (size_t)(next - name)) : strdup(name);
+}
+
+struct xs_handle *xs_open(unsigned long flags)
+{
+    (void)flags;
+    return (struct xs_handle *)opened;
+}
+
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
+{
+    (void)h;
+    (void)path;
+    (void)token;
+    return true;
+}
+
+int xs_fileno(struct xs_handle *h)
+{
+    (void)h;
+    return eventfd(0, EFD_CLOEXEC);
 }
 
 /* Says by its value whether a stop rule was put in: libxenguest runs its own where there is none. */

@@ -63,6 +63,28 @@ static void a_domain_without_devices_asks_for_none(void **state)
     assert_int_equal(needs.n_vifs, 0);
 }
 
+/* Of one whose configuration begins with that type. */
+static bool is_pv(const char *type)
+{
+    char config[256];
+
+    snprintf(config, sizeof(config),
+             "{\"c_info\":{%s\"name\":\"g1\"},\"b_info\":{\"max_memkb\":65536}}", type);
+    assert_int_equal(xf_xen_needs(config, &needs, err, sizeof(err)), 0);
+    return needs.pv;
+}
+
+static void a_pv_guest_is_told_from_the_others(void **state)
+{
+    (void)state;
+    assert_true(is_pv("\"type\":\"pv\","));
+    assert_false(is_pv("\"type\":\"pvh\","));
+    assert_false(is_pv("\"type\":\"hvm\","));
+    assert_false(is_pv("\"type\":\"p\","));
+    assert_false(is_pv("\"type\":1,"));
+    assert_false(is_pv(""));
+}
+
 static void assert_refused(const char *config, const char *word)
 {
     err[0] = '\0';
@@ -119,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_domain_asks_of_a_host_is_read),
         cmocka_unit_test(a_domain_without_devices_asks_for_none),
+        cmocka_unit_test(a_pv_guest_is_told_from_the_others),
         cmocka_unit_test(what_makes_no_sense_is_refused_with_its_key),
         cmocka_unit_test(devices_beyond_the_bounds_are_refused),
     };

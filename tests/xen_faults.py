@@ -31,8 +31,8 @@ FAULTS = ("power-source", "power-target", "cut-data", "mover-source", "mover-tar
           "agent-source", "agent-target", "xenstored-source", "xenstored-target")
 CUT = "cut-link"  # of all traffic between the two: with a third host, or both are quorate
 # Not bound to a phase of the hand-shake: see the functions of these names.
-SPECIAL = ("no-memory", "memory-taken", "script-fails-early", "script-fails-late", "disk-missing",
-           "disk-goes")
+SPECIAL = ("no-memory", "memory-taken", "script-fails-early", "block-fails-early",
+           "script-fails-late", "disk-missing", "disk-goes")
 HEARD_S = 3.0  # an agent that is let go has done its part by then
 NOTICED_S = 12.0  # longer than Corosync's token
 REACH_LIMIT_S = 120.0
@@ -62,6 +62,7 @@ KEPT = {
     # The connection may break before the target has told why: it first takes down what it built.
     "memory-taken": {"no-memory", "restore", "connection"},
     "script-fails-early": {"restore"},
+    "block-fails-early": {"restore"},
     "script-fails-late": {"restore"},
     "disk-missing": {"no-disk"},
     "disk-goes": {"restore"},
@@ -72,6 +73,7 @@ KEPT = {
 WORDS = {
     "no-memory": "MiB free",
     "script-fails-early": "/etc/xen/scripts/vif-bridge",
+    "block-fails-early": "/etc/xen/scripts/block",
     "script-fails-late": "/lab/hotplug/vif",
     "disk-missing": "{device}",
     "disk-goes": "/lab/hotplug/block",
@@ -427,6 +429,8 @@ class Special(Case):
         before = {"no-memory": lambda: take_memory(lab),
                   "script-fails-early": lambda: lab.exec(
                       TARGET, SCRIPT_FAILS + "/etc/xen/scripts/vif-bridge"),
+                  "block-fails-early": lambda: lab.exec(
+                      TARGET, SCRIPT_FAILS + "/etc/xen/scripts/block"),
                   "script-fails-late": lambda: lab.exec(TARGET, SCRIPT_FAILS + "/lab/hotplug/vif"),
                   "disk-missing": lambda: lab.exec(TARGET, gone)}
         amid = {"memory-taken": lambda: take_memory(lab),

@@ -9,9 +9,12 @@ import time
 import eyes
 import moves
 import xen_ends
+import xen_faults
 import xen_guests
 import xen_moves
+import xen_rules
 import xen_suite
+import xen_trees
 from xflab import LabError, wait_for
 
 DOMAIN = "web"
@@ -20,6 +23,7 @@ LINK_KBIT = 50000   # a tenth of that
 # What is left takes xl over five seconds at that rate; an abort is not felt.
 NOTICED_MS = 3000
 RARP = "rarp"       # no guest sends it: Linux announces itself by ARP
+TOLD = "arp[6:2] = 2 and arp[14:4] = arp[24:4]"  # answers that nobody asked for; Linux asks instead
 # In place of a hotplug script: attaching takes long.
 SLEEPS_S = 36       # libxl waits for 40
 SLEEPS = f"""#!/bin/sh
@@ -112,28 +116,73 @@ def ends_after_a_rollback(suite, lab):
     xen_ends.gone(suite, lab, DOMAIN, f"{what} that crashes")
 
 
+def held_paused(lab, one, source, to):
+    """Holds a move while the domain stands at the target, whole and paused, and the source is yet
+    to commit. When it was let go on, on the wall clock; the copy's state then."""
+    one.wait_event(lambda e: e.get("pages_sent", 0) >= 9000 or e.get("round", 0) > 0, 60)
+    xen_faults.signal_agent(lab, to, "STOP")
+    try:
+        wait_for("the image is sent", lambda: not xen_faults.movers(lab, source), 60, 0.1)
+        xen_faults.signal_agent(lab, source, "STOP")
+    finally:
+        xen_faults.signal_agent(lab, to, "CONT")
+    try:
+        time.sleep(xen_faults.HEARD_S)
+        state = xen_guests.listed(lab, to).get(f"{DOMAIN}--incoming", "")
+        return time.time(), state
+    finally:
+        xen_faults.signal_agent(lab, source, "CONT")
+
+
+@contextlib.contextmanager
+def listener(lab, host, *what):
+    """Frames that come out of a host, as a switch sees them: [(wall clock, text)], filled at the
+    end."""
+    port = f"g{lab.node_id(host)}"
+    frames = []
+    with subprocess.Popen(
+            ["ip", "netns", "exec", lab.netns("switch"), "tcpdump", "-n", "-l", "-tt", "-Q", "in",
+             "-i", port, *what], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True) as process:
+        time.sleep(1)
+        try:
+            yield frames
+            time.sleep(3)
+        finally:
+            process.terminate()
+        lines = (line.split(maxsplit=1) for line in process.stdout.read().splitlines())
+        frames += [(float(at), text) for at, text in lines]
+
+
 def announced(suite, lab):
     """Seen where a switch would see it: at the port of the host that the domain comes to."""
     source = xen_moves.home(lab, DOMAIN)
     to = xen_moves.OTHER[source]
-    mac = lab.domains[DOMAIN]["mac"]
-    port = f"g{lab.node_id(to)}"
-    with subprocess.Popen(
-            ["ip", "netns", "exec", lab.netns("switch"), "tcpdump", "-n", "-l", "-tt", "-i", port,
-             RARP, "and", "ether", "src", mac], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True) as listener:
-        time.sleep(1)
-        seen, report = xen_moves.moved(suite, lab, DOMAIN, "announced")
-        time.sleep(3)
-        listener.terminate()
-        frames = listener.stdout.read().splitlines()
+    mac, address = lab.domains[DOMAIN]["mac"], lab.domains[DOMAIN]["address"]
+    let_go = state = None
+
+    def hold(one, *hosts):
+        nonlocal let_go, state
+        let_go, state = held_paused(lab, one, *hosts)
+
+    nics = xen_trees.record(lab, source, DOMAIN)["nics"]
+    suite.check("announced: the domain's configuration has its MAC and no address",
+                [nic["mac"] for nic in nics] == [mac] and address not in str(nics), nics)
+    with xen_rules.no_watchdog(lab), \
+            listener(lab, to, "ether", "src", mac, "and", f"({RARP} or ({TOLD}))") as frames:
+        seen, report = xen_moves.moved(suite, lab, DOMAIN, "announced", amid=hold)
     end = seen.gap_start + seen.gap_ms / 1000
+    rarp = [frame for frame in frames if "Reverse" in frame[1]]
     suite.check("announced: the target's dom0 tells the network where the MAC is now",
-                len(frames) >= 3, frames)
+                len(rarp) >= 3, frames)
+    suite.check("announced: and where the address is that the source has learned of",
+                len([text for _at, text in frames if f"Reply {address} is-at {mac}" in text]) >= 3,
+                frames)
+    suite.check("announced: not while the domain stands there, whole and paused",
+                "p" in state and frames and let_go < frames[0][0], (state, let_go, frames[:1]))
     # A host with much to do lets the domain's first answer wait, but not the announcement.
-    suite.check("announced: not before the pause, and no later than the domain's first answer",
-                frames and seen.gap_start < float(frames[0].split()[0]) < end + LATE_S,
-                (frames[:1], seen.gap_start, end))
+    suite.check("announced: no later than the domain's first answer",
+                rarp and rarp[0][0] < end + LATE_S, (rarp[:1], end))
     # 0.0: before it heard that the domain runs.
     suite.check("announced: and the report says when the old host saw it",
                 report["pause"].get("network_ms") is not None, report["pause"])

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is done where Xen or a library of it is of another version than this build's, with both
- * played (tests/played_xen.c): the agent's hands say so and do nothing, and the stop rule leaves a
- * libxenguest alone whose structures it does not know.
+ * What the agent's hands take a played Xen (tests/played_xen.c) for. Where it or a library of it is
+ * of another version than this build's, they say so and do nothing, and the stop rule leaves a
+ * libxenguest alone whose structures it does not know. Of one that fits they tell the agent what it
+ * can do.
  *
  * Started by itself with an argument, this is a save helper: it says whether the rule was put in.
  */
@@ -13,9 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <libxl.h>
 #include <xenctrl.h>
 #include <xenguest.h>
 
@@ -81,9 +84,16 @@ static int status_of(pid_t child)
     return WEXITSTATUS(status);
 }
 
-/* xenferry-xen watching a hypervisor of that version; its exit status, and what it told first. */
-static int watched(const char *version, struct xf_xen_msg *ret_msg)
+/*
+ * xenferry-xen watching a hypervisor of that version; its exit status, and what it told first or,
+ * if `is` is not NULL, the first that is so, which is among the first few: facts come every second.
+ */
+static int watched(const char *version, bool (*is)(const struct xf_xen_msg *msg),
+                   struct xf_xen_msg *ret_msg)
 {
+    const struct timeval limit = { .tv_sec = 30 };
+    unsigned few = 10;
+    static struct xf_xen_msg rest;
     char program[8192];
     char played[8192];
     int pair[2];
@@ -104,9 +114,16 @@ static int watched(const char *version, struct xf_xen_msg *ret_msg)
         _exit(127);
     }
     close(pair[1]);
-    n = recv(pair[0], ret_msg, sizeof(*ret_msg), 0);
+    assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    do {
+        n = recv(pair[0], ret_msg, sizeof(*ret_msg), 0);
+        assert_true(n > 0 && xf_xen_msg_ok(ret_msg, (size_t)n));
+    } while (is != NULL && !is(ret_msg) && --few > 0);
+    /* One whose words were never read would see its link reset, and not end. */
+    assert_int_equal(shutdown(pair[0], SHUT_WR), 0);
+    while (recv(pair[0], &rest, sizeof(rest), 0) > 0) {
+    }
     close(pair[0]);
-    assert_true(n > 0 && xf_xen_msg_ok(ret_msg, (size_t)n));
     return status_of(child);
 }
 
@@ -156,6 +173,28 @@ static bool rule_put_in(const char *library, bool linked)
     return taken;
 }
 
+/* What it tells of a host with that scheduler and those capabilities. */
+static void assert_facts(int scheduler, const char *name, uint32_t capabilities, bool pv, bool hvm)
+{
+    static struct xf_xen_msg msg;
+    char version[16];
+    char number[16];
+
+    snprintf(number, sizeof(number), "%d", scheduler);
+    setenv("XF_PLAYED_SCHEDULER", number, 1);
+    snprintf(number, sizeof(number), "0x%x", capabilities);
+    setenv("XF_PLAYED_CAPABILITIES", number, 1);
+    snprintf(version, sizeof(version), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR);
+    assert_int_equal(watched(version, NULL, &msg), 0);
+    assert_int_equal(msg.type, XF_XEN_FACTS);
+    assert_int_equal(msg.facts.memory_total_mib, 3072);
+    assert_int_equal(msg.facts.memory_free_mib, 1280);
+    assert_int_equal(msg.facts.cpus, 6);
+    assert_string_equal(msg.facts.scheduler, name);
+    assert_int_equal(msg.facts.logs_pv, pv);
+    assert_int_equal(msg.facts.logs_hvm, hvm);
+}
+
 /* ---- tests ---- */
 
 static void a_hypervisor_of_another_release_is_named_and_left_alone(void **state)
@@ -166,7 +205,7 @@ static void a_hypervisor_of_another_release_is_named_and_left_alone(void **state
 
     (void)state;
     snprintf(other, sizeof(other), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR + 1);
-    assert_int_equal(watched(other, &msg), 1);
+    assert_int_equal(watched(other, NULL, &msg), 1);
     assert_int_equal(msg.type, XF_XEN_DONE);
     assert_int_equal(msg.reason, XF_REASON_HYPERVISOR);
     snprintf(both, sizeof(both),
@@ -180,9 +219,51 @@ static void a_hypervisor_that_says_no_version_is_left_alone(void **state)
     static struct xf_xen_msg msg;
 
     (void)state;
-    assert_int_equal(watched("", &msg), 1);
+    assert_int_equal(watched("", NULL, &msg), 1);
     assert_int_equal(msg.type, XF_XEN_DONE);
     assert_string_equal(msg.text, "Xen does not say its version");
+}
+
+static void guests_whose_writes_xen_can_log_are_told_by_how_it_keeps_their_memory(void **state)
+{
+    const uint32_t hap = XEN_SYSCTL_PHYSCAP_hap, shadow = XEN_SYSCTL_PHYSCAP_shadow;
+    const uint32_t others = (2 * XEN_SYSCTL_PHYSCAP_MAX - 1) & ~(hap | shadow);
+
+    (void)state;
+    assert_facts(XEN_SCHEDULER_CREDIT2, "credit2", hap | shadow, true, true);
+    assert_facts(XEN_SCHEDULER_CREDIT2, "credit2", others | hap, false, true);
+    assert_facts(XEN_SCHEDULER_CREDIT2, "credit2", others | shadow, true, true);
+    assert_facts(XEN_SCHEDULER_CREDIT2, "credit2", others, false, false);
+}
+
+static void the_scheduler_is_told_by_its_name_or_not_at_all(void **state)
+{
+    (void)state;
+    assert_facts(XEN_SCHEDULER_CREDIT, "credit", 0, false, false);
+    assert_facts(XEN_SCHEDULER_NULL, "null", 0, false, false);
+    assert_facts(99, "", 0, false, false);
+    assert_facts(ERROR_FAIL, "", 0, false, false);
+}
+
+static bool is_left(const struct xf_xen_msg *msg)
+{
+    return msg->type == XF_XEN_DOMAIN && msg->dom.variant == XF_VARIANT_MIGRATEDAWAY;
+}
+
+/* No watch of xenstore's tells of a rename; xl's migration does it while the domain is suspended. */
+static void a_suspended_domain_that_xl_renames_is_told_as_left_behind(void **state)
+{
+    static struct xf_xen_msg msg;
+    char version[16];
+
+    (void)state;
+    setenv("XF_PLAYED_NAMES", "g1,g1--migratedaway", 1);
+    snprintf(version, sizeof(version), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR);
+    assert_int_equal(watched(version, is_left, &msg), 0);
+    unsetenv("XF_PLAYED_NAMES");
+    assert_string_equal(msg.dom.name, "g1");
+    assert_int_equal(msg.dom.copy, XF_COPY_SUSPENDED);
+    assert_true(msg.dom.foreign);
 }
 
 static void the_rule_is_put_into_the_library_that_it_was_built_with(void **state)
@@ -225,6 +306,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hypervisor_of_another_release_is_named_and_left_alone),
         cmocka_unit_test(a_hypervisor_that_says_no_version_is_left_alone),
+        cmocka_unit_test(guests_whose_writes_xen_can_log_are_told_by_how_it_keeps_their_memory),
+        cmocka_unit_test(the_scheduler_is_told_by_its_name_or_not_at_all),
+        cmocka_unit_test(a_suspended_domain_that_xl_renames_is_told_as_left_behind),
         cmocka_unit_test(the_rule_is_put_into_the_library_that_it_was_built_with),
         cmocka_unit_test(another_release_of_the_library_is_left_alone),
         cmocka_unit_test(without_a_mover_nothing_is_touched),

@@ -53,12 +53,35 @@ static bool facts_known(const json_t *node)
     return xf_field_number(node, "memory_total_mib", &total) && total > 0;
 }
 
+/* Of a hypervisor that has schedulers, and guests of several kinds. */
+static void print_facts(const json_t *node)
+{
+    const char *scheduler = xf_field_text(node, "scheduler");
+    json_t *live = xf_field_array(node, "live");
+    const json_t *kind;
+    size_t i;
+
+    if (live == NULL || strcmp(scheduler, "-") == 0) {
+        return;
+    }
+    fputs("its scheduler is ", stdout);
+    print_text(scheduler);
+    fputs("; guests that move live from it: ", stdout);
+    json_array_foreach(live, i, kind)
+    {
+        fputs(i > 0 ? ", " : "", stdout);
+        print_text(json_is_string(kind) ? json_string_value(kind) : "-");
+    }
+    puts(json_array_size(live) > 0 ? "" : "none");
+}
+
 void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
 {
     static const char *const headings[] = { "NODE",  ">ID",      "STATE",      ">DOMAINS",
                                             ">OUT",  ">IN",      ">FREE",      ">MEMORY",
                                             ">CPUS", "PROTOCOL", "HYPERVISOR", NULL };
     struct xf_table *table = xf_table_new(headings);
+    const json_t *self = NULL;
     const json_t *node;
     size_t i;
 
@@ -68,8 +91,8 @@ void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
         const json_t *facts = facts_known(node) ? node : NULL;
         char name[XF_NAME_SIZE + 2];
 
-        snprintf(name, sizeof(name), "%s%s", xf_field_text(node, "name"),
-                 xf_field_is_true(node, "self") ? "*" : "");
+        self = xf_field_is_true(node, "self") ? node : self;
+        snprintf(name, sizeof(name), "%s%s", xf_field_text(node, "name"), self == node ? "*" : "");
         xf_table_add(table, name, XF_PAINT_NONE);
         xf_field_to_table(table, node, "id", XF_UNIT_NONE);
         xf_table_add(table, state, node_paint(state));
@@ -88,6 +111,7 @@ void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
         puts(xf_field_is_true(body, "quorate") ? "this node has quorum"
                                                : "this node has NO quorum");
     }
+    print_facts(self);
 }
 
 static enum xf_paint domain_paint(const char *state)

@@ -63,7 +63,8 @@ static inline bool xf_xen_msg_ok(const struct xf_xen_msg *msg, size_t size)
            (msg->config_size == 0 || msg->config[msg->config_size - 1] == '\0') &&
            memchr(msg->text, '\0', sizeof(msg->text)) != NULL &&
            memchr(msg->dom.name, '\0', sizeof(msg->dom.name)) != NULL &&
-           memchr(msg->facts.version, '\0', sizeof(msg->facts.version)) != NULL;
+           memchr(msg->facts.version, '\0', sizeof(msg->facts.version)) != NULL &&
+           memchr(msg->facts.scheduler, '\0', sizeof(msg->facts.scheduler)) != NULL;
 }
 
 #endif

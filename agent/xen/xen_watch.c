@@ -45,6 +45,7 @@ struct eyes {
     const char *dir;
     struct xs_handle *xs;
     int wake_fd;
+    const char *scheduler;
     _Atomic uint64_t asked; /* cookie of the last LOOK */
     struct known *known;
     unsigned n_known, max_known;
@@ -67,6 +68,18 @@ static bool tell(struct xf_xen_msg *msg)
 
 /* ---- the host ---- */
 
+/* Of the processors that no other pool of them has; chosen when Xen boots. */
+static const char *scheduler_of(struct xf_xen *xen)
+{
+    int scheduler = libxl_get_scheduler(xen->libxl);
+    const char *name = NULL;
+
+    if (scheduler > 0) {
+        name = libxl_scheduler_to_string((libxl_scheduler)scheduler);
+    }
+    return name != NULL ? name : "";
+}
+
 static void tell_facts(struct eyes *eyes)
 {
     struct xf_xen_msg *msg = &eyes->msg;
@@ -86,6 +99,11 @@ static void tell_facts(struct eyes *eyes)
                                       : 0) >>
                                  (20 - XC_PAGE_SHIFT);
     msg->facts.cpus = phys.nr_cpus;
+    snprintf(msg->facts.scheduler, sizeof(msg->facts.scheduler), "%s", eyes->scheduler);
+    /* Logging takes page tables of Xen's own, nested or shadows; a PV guest's are its own. */
+    msg->facts.logs_pv = (phys.capabilities & XEN_SYSCTL_PHYSCAP_shadow) != 0;
+    msg->facts.logs_hvm =
+        (phys.capabilities & (XEN_SYSCTL_PHYSCAP_shadow | XEN_SYSCTL_PHYSCAP_hap)) != 0;
     (void)tell(msg);
 }
 
@@ -205,8 +223,11 @@ static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
     bool is_new = k == NULL || !xf_uuid_eq(&k->info.uuid, &uuid);
     bool changed;
 
-    /* A rename is told by no watch: a name that still has an ending is read each time. */
-    if (is_new || names || k->info.variant != XF_VARIANT_PLAIN) {
+    /*
+     * A rename is told by no watch: a name that still has an ending is read each time, and that of a
+     * suspended domain, to which xl's migration gives one.
+     */
+    if (is_new || names || k->info.variant != XF_VARIANT_PLAIN || xf_xen_suspended(info)) {
         char *name = xf_xen_name(eyes->xen, info->domain);
 
         if (name == NULL) {
@@ -375,6 +396,7 @@ static void *eyes_main(void *arg)
 static bool open_eyes(struct eyes *eyes, struct xf_xen *xen)
 {
     eyes->xen = xen;
+    eyes->scheduler = scheduler_of(xen);
     eyes->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     eyes->list = calloc(XF_XEN_DOMAINS_MAX, sizeof(*eyes->list));
     eyes->xs = xs_open(0);

@@ -79,8 +79,9 @@ def check_clean(suite, lab, name, what, limit_s=30):
     suite.check(what, not found, found)
 
 
-def run_move(lab, name, *options, to=None, limit_s=MOVE_LIMIT_S):
-    """A move watched from outside: (Watched, Move, exit code, source, destination)."""
+def run_move(lab, name, *options, to=None, limit_s=MOVE_LIMIT_S, amid=None):
+    """A move watched from outside: (Watched, Move, exit code, source, destination). While it is
+    under way amid(Move, source, destination) is called, if there is such a thing."""
     source = home(lab, name)
     to = to or OTHER[source]
     one = code = None
@@ -88,15 +89,17 @@ def run_move(lab, name, *options, to=None, limit_s=MOVE_LIMIT_S):
     def act():
         nonlocal one, code
         one = moves.Move(lab, source, name, to, *options)
+        if amid:
+            amid(one, source, to)
         code = one.wait(limit_s)
 
     seen = eyes.watched(lab, name, act)
     return seen, one, code, source, to
 
 
-def moved(suite, lab, name, what, *options):
+def moved(suite, lab, name, what, *options, amid=None):
     """A move that must go well, and all that may be asked of it."""
-    seen, one, code, source, to = run_move(lab, name, *options)
+    seen, one, code, source, to = run_move(lab, name, *options, amid=amid)
     report = one.report()
     suite.check(f"{what}: exit 0, reported as moved", code == 0 and report.get("result") == "moved",
                 (code, one.err, one.events[-1:]))
