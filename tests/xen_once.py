@@ -111,9 +111,21 @@ def ends_after_a_rollback(suite, lab):
     what = "after a move that was rolled back, a domain"
     xen_ends.reboots(suite, lab, DOMAIN, rolled_back(suite, lab), what)
     rolled_back(suite, lab)
+    crash(suite, lab, DOMAIN, f"{what} that crashes")
+
+
+def crash(suite, lab, name, what):
     with contextlib.suppress(OSError, LabError):  # it has no time to answer
-        xen_guests.control(lab, DOMAIN, "crash")
-    xen_ends.gone(suite, lab, DOMAIN, f"{what} that crashes")
+        xen_guests.control(lab, name, "crash")
+    xen_ends.gone(suite, lab, name, what)
+
+
+def crashes_after_a_move(suite, lab):
+    """Alone in the lab: nobody is to show any domain afterwards."""
+    xen_guests.create(lab, "brief", "n1")
+    xen_moves.wait_known(lab, "brief", "n1")
+    xen_moves.moved(suite, lab, "brief", "a domain that is to crash")
+    crash(suite, lab, "brief", "a moved domain that crashes")
 
 
 def held_paused(lab, one, source, to):
@@ -192,5 +204,6 @@ def once(suite):
     with xen_suite.lab_of(suite, "xconce") as lab:
         lab.exec("n1", "xenferry", "create", xen_guests.define(lab, DOMAIN)["config"], timeout=120)
         xen_guests.wait_answers(lab, DOMAIN)
-        for part in (announced, faster_than_the_link, helper_killed, ends_after_a_rollback):
+        for part in (announced, faster_than_the_link, helper_killed, ends_after_a_rollback,
+                     crashes_after_a_move):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
