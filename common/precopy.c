@@ -95,7 +95,7 @@ static uint32_t predict_us(const struct xf_precopy *p, double interval_us)
  */
 static void learn_page_us(struct xf_precopy *p, double page_us, uint64_t pages)
 {
-    double share = pages < LARGE_PAGES ? (double)pages / LARGE_PAGES : 1.0;
+    double share = (double)pages < LARGE_PAGES ? (double)pages / LARGE_PAGES : 1.0;
 
     if (p->page_us > 0 && page_us > p->page_us) {
         page_us = p->page_us + (page_us - p->page_us) * share;

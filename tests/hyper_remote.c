@@ -76,6 +76,7 @@ struct xf_hyper {
     pid_t pid;
     bool dead;
     struct news *first, **last; /* came while an answer was waited for: told from the loop */
+    qb_loop_timer_handle telling;
     char tail[HW_TAIL_MAX + 1];
 };
 
@@ -126,8 +127,9 @@ static void keep_news(struct xf_hyper *hyper, const struct hw_msg *msg)
     news->next = NULL;
     news->msg = *msg;
     memcpy(news->tail, hyper->tail, msg->size + 1);
-    if (hyper->first == NULL) {
-        (void)qb_loop_job_add(hyper->loop, QB_LOOP_HIGH, hyper, tell_news);
+    if (!qb_loop_timer_is_running(hyper->loop, hyper->telling)) {
+        /* Not a job: libqb does not free one that is taken back. */
+        (void)qb_loop_timer_add(hyper->loop, QB_LOOP_HIGH, 0, hyper, tell_news, &hyper->telling);
     }
     *hyper->last = news;
     hyper->last = &news->next;
@@ -179,7 +181,9 @@ static void remote_close(struct xf_hyper *hyper)
     if (hyper == NULL) {
         return;
     }
-    (void)qb_loop_job_del(hyper->loop, QB_LOOP_HIGH, hyper, tell_news);
+    if (qb_loop_timer_is_running(hyper->loop, hyper->telling)) {
+        (void)qb_loop_timer_del(hyper->loop, hyper->telling);
+    }
     (void)qb_loop_poll_del(hyper->loop, hyper->fd);
     end_server(hyper->fd, hyper->pid);
     while (hyper->first != NULL) {

@@ -54,7 +54,7 @@ static int no_xen(struct xf_xen_msg *msg)
 /* A watcher is no use to anybody else; an operation that was begun is better ended. */
 static int watch(struct xf_xen_msg *msg, const char *dir)
 {
-    struct xf_xen *xen;
+    static struct xf_xen *volatile xen; /* for the life of the process: never freed, never lost */
     struct ucred agent;
     socklen_t size = sizeof(agent);
 
@@ -70,7 +70,7 @@ static int watch(struct xf_xen_msg *msg, const char *dir)
 static int operate(struct xf_xen_msg *msg, const char *dir)
 {
     ssize_t n = recv(XF_XEN_FD, msg, sizeof(*msg), 0);
-    struct xf_xen *xen;
+    static struct xf_xen *volatile xen; /* as above */
 
     if (n <= 0 || !xf_xen_msg_ok(msg, (size_t)n)) {
         fprintf(stderr, "xenferry-xen: no agent on descriptor %d\n", XF_XEN_FD);
