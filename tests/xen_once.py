@@ -131,10 +131,13 @@ def crashes_after_a_move(suite, lab):
 def held_paused(lab, one, source, to):
     """Holds a move while the domain stands at the target, whole and paused, and the source is yet
     to commit. When it was let go on, on the wall clock; the copy's state then."""
-    one.wait_event(lambda e: e.get("pages_sent", 0) >= 9000 or e.get("round", 0) > 0, 60)
+    if one.wait_event(lambda e: e.get("pages_sent", 0) >= 9000 or e.get("round", 0) > 0,
+                      xen_faults.REACH_LIMIT_S) is None:
+        raise LabError(f"the move did not come so far: {one.events[-1:]} {one.err}")
     xen_faults.signal_agent(lab, to, "STOP")
     try:
-        wait_for("the image is sent", lambda: not xen_faults.movers(lab, source), 60, 0.1)
+        wait_for("the image is sent", lambda: not xen_faults.movers(lab, source),
+                 xen_faults.REACH_LIMIT_S, 0.1)
         xen_faults.signal_agent(lab, source, "STOP")
     finally:
         xen_faults.signal_agent(lab, to, "CONT")
@@ -162,8 +165,8 @@ def listener(lab, host, *what):
             time.sleep(3)
         finally:
             process.terminate()
-        lines = (line.split(maxsplit=1) for line in process.stdout.read().splitlines())
-        frames += [(float(at), text) for at, text in lines]
+        lines = (line.partition(" ") for line in process.stdout.read().splitlines() if line)
+        frames += [(float(at), text) for at, _space, text in lines]
 
 
 def announced(suite, lab):
