@@ -56,7 +56,6 @@ struct xf_peer {
     bool incompatible;   /* no protocol version in common */
     bool off;            /* confirmed off and not seen since */
     bool off_heard;      /* told so by a peer while this node had no quorum */
-    bool anew;           /* it has booted since it was last greeted */
     struct xf_boot boot; /* last heard; 0: never */
     struct xf_boot off_boot;
     uint16_t version_min;

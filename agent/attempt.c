@@ -288,7 +288,7 @@ void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
         return;
     case XF_MSG_ABORTED:
     case XF_MSG_UNDO:
-        if (mine && msg->reason != XF_REASON_CONNECTION) {
+        if (mine && size > 0 && msg->reason != XF_REASON_CONNECTION) {
             take_words(at, msg, payload, size);
         }
         return;

@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "history.h"
-#include "reason.h"
 #include "report.h"
 #include "text.h"
+
+#define XF_FATE_SIZE 256u
 
 static const char *told_by_source(const struct xf_attempt *at)
 {
@@ -65,52 +66,55 @@ const char *xf_fate_result(const struct xf_agent *agent, const struct xf_attempt
     return "unknown";
 }
 
-static void amend(struct xf_agent *agent, json_t *report, const char *result, const char *detail)
+/* The sentence and what was said of the move itself stay; what was said of the source does not. */
+static void amend(struct xf_agent *agent, json_t *report, const struct xf_peer *source,
+                  const char *fate)
 {
-    enum xf_reason reason = xf_reason_parse(xf_report_text(report, "reason"));
-    char text[512];
+    char text[XF_REPORT_DETAIL_SIZE + 128], was[XF_NAME_SIZE + 8];
+    char *end;
 
-    snprintf(text, sizeof(text), "%s: %.400s",
-             xf_reason_sentence(reason < XF_N_REASONS ? reason : XF_REASON_PEER_LEFT), detail);
-    json_object_set_new(report, "result", json_string(result));
+    xf_text_copy(text, sizeof(text) - XF_FATE_SIZE, xf_report_text(report, "text"));
+    snprintf(was, sizeof(was), " %s has ", source->name);
+    end = strstr(text, was);
+    if (end != NULL) {
+        *end = '\0';
+    }
+    end = text + strlen(text);
+    snprintf(end, XF_FATE_SIZE, " %s, which had the domain, %s", source->name, fate);
+    json_object_set_new(report, "result", json_string("lost"));
     json_object_set_new(report, "text", json_string(text));
     xf_report_amend(agent, report);
 }
 
+/* Its life in which the move began, and the one that it was last heard in. */
+static bool same_life(const json_t *report, const struct xf_peer *source)
+{
+    return (uint64_t)json_integer_value(json_object_get(report, "source_boot")) == source->boot.v;
+}
+
 void xf_fate_confirmed_off(struct xf_agent *agent, const struct xf_peer *source)
 {
-    char detail[256];
     json_t *report;
 
-    snprintf(detail, sizeof(detail), "%s, which had the domain, is confirmed off", source->name);
     for (uint32_t i = 0; (report = xf_history_unknown(agent->history, &i)) != NULL; i++) {
         if (strcmp(xf_report_text(report, "source"), source->name) == 0) {
-            amend(agent, report, "lost", detail);
+            amend(agent, report, source, "is confirmed off");
         }
         json_decref(report);
     }
 }
 
-void xf_fate_returned(struct xf_agent *agent, const struct xf_peer *source, bool anew)
+void xf_fate_returned(struct xf_agent *agent, const struct xf_peer *source)
 {
-    uint8_t slot = xf_cluster_slot(&agent->cluster, source->node).i;
-    char lost[256], kept[256];
     json_t *report;
 
-    snprintf(lost, sizeof(lost), "%s, which had the domain, has booted anew", source->name);
-    snprintf(kept, sizeof(kept), "%s is back, and the domain runs there", source->name);
     for (uint32_t i = 0; (report = xf_history_unknown(agent->history, &i)) != NULL; i++) {
-        struct xf_uuid uuid;
-        const struct xf_domain *dom = xf_uuid_parse(xf_report_text(report, "uuid"), &uuid) == 0
-                                          ? xf_domain_find(agent, &uuid)
-                                          : NULL;
-
         if (strcmp(xf_report_text(report, "source"), source->name) != 0) {
             /* another's */
-        } else if (anew) {
-            amend(agent, report, "lost", lost);
-        } else if (dom != NULL && dom->copies[slot] == XF_COPY_RUNNING) {
-            amend(agent, report, "kept", kept);
+        } else if (same_life(report, source)) {
+            xf_report_ask(agent, source, report);
+        } else {
+            amend(agent, report, source, "has booted anew");
         }
         json_decref(report);
     }

@@ -18,7 +18,7 @@ const char *xf_fate_result(const struct xf_agent *agent, const struct xf_attempt
                            char *ret_text, size_t size);
 /* The node had a domain that was to move away from it, and is confirmed off. */
 void xf_fate_confirmed_off(struct xf_agent *agent, const struct xf_peer *source);
-/* The node has told what it holds. anew: it has booted since it was last heard. */
-void xf_fate_returned(struct xf_agent *agent, const struct xf_peer *source, bool anew);
+/* The node has told what it holds, for the first time since it was away: it is asked, too. */
+void xf_fate_returned(struct xf_agent *agent, const struct xf_peer *source);
 
 #endif

@@ -102,7 +102,6 @@ void xf_hello_send(struct xf_agent *agent)
 
 static void take_facts(struct xf_peer *peer, const struct xf_hello *h)
 {
-    peer->anew = peer->anew || (peer->boot.v != 0 && peer->boot.v != h->boot.v);
     peer->boot = h->boot;
     peer->version_min = h->version_min;
     peer->version_max = h->version_max;
@@ -191,7 +190,6 @@ void xf_hello_receive(struct xf_agent *agent, struct xf_peer *peer, const struct
         }
     }
     if (first) {
-        xf_fate_returned(agent, peer, peer->anew);
-        peer->anew = false;
+        xf_fate_returned(agent, peer);
     }
 }

@@ -69,12 +69,14 @@ static void send_running(struct xf_domain *dom)
  * Why D gave up, for people at the other end, where otherwise only a connection broke. When the
  * hypervisor has taken down what it could not build, its mover may not have had the time to say so.
  */
-static void send_words(struct xf_agent *agent, const struct xf_attempt *at, enum xf_reason reason)
+static void send_words(struct xf_agent *agent, const struct xf_attempt *at,
+                       const struct xf_msg *msg)
 {
     const char *words = "";
 
-    if (at != NULL && !at->source) {
-        words = at->failure[0] == '\0' && reason == XF_REASON_RESTORE ? at->trouble : at->failure;
+    if (at != NULL && !at->source && xf_migid_cmp(&at->id, &msg->id) == 0) {
+        words =
+            at->failure[0] == '\0' && msg->reason == XF_REASON_RESTORE ? at->trouble : at->failure;
     }
     xf_agent_send(agent, words, strlen(words));
 }
@@ -115,7 +117,7 @@ static void send_message(struct xf_domain *dom, const struct xf_act *act)
         return;
     case XF_MSG_ABORTED:
     case XF_MSG_UNDO:
-        send_words(agent, at, (enum xf_reason)act->msg.reason);
+        send_words(agent, at, &act->msg);
         return;
     case XF_MSG_NONE:
     case XF_MSG_HELLO:

@@ -271,11 +271,12 @@ json_t *xf_report_end(struct xf_domain *dom)
              detail[0] != '\0' ? ": " : "", detail);
     xf_migid_text(agent, &at->id, id, sizeof(id));
     return json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
+        "{s:s,s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
         xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id, "source",
-        xf_peer_name(agent, at->id.src), "destination", xf_peer_slot_name(agent, at->dst), "result",
-        result, "reason", xf_reason_name(at->end_reason), "text", text, "cold", at->options.cold,
-        "started", since_begun(at, json_string(at->started)), "duration_ms",
+        xf_peer_name(agent, at->id.src), "source_boot", (json_int_t)at->id.boot.v, "destination",
+        xf_peer_slot_name(agent, at->dst), "result", result, "reason",
+        xf_reason_name(at->end_reason), "text", text, "cold", at->options.cold, "started",
+        since_begun(at, json_string(at->started)), "duration_ms",
         since_begun(at, number(at->ended_ms - at->started_ms)), "bytes_wire",
         since_begun(at, number(t->bytes_wire != 0 ? t->bytes_wire : bytes)), "bytes_stream",
         since_begun(at, number(t->bytes_stream)), "pages_total",
@@ -401,6 +402,17 @@ static void answer_unknown(struct xf_domain *dom, const struct xf_frame *frame,
     json_decref(known);
 }
 
+void xf_report_ask(struct xf_agent *agent, const struct xf_peer *source, const json_t *report)
+{
+    struct xf_migid id = { .src = source->node, .boot = source->boot };
+    struct xf_uuid uuid;
+
+    id.epoch = (uint32_t)strtoul(xf_report_text(report, "migration"), NULL, 10);
+    if (xf_uuid_parse(xf_report_text(report, "uuid"), &uuid) == 0 && id.epoch != 0) {
+        send_json(agent, xf_domain_get(agent, &uuid), XF_FRAME_REPORT, &id, report);
+    }
+}
+
 void xf_report_received(struct xf_agent *agent, struct xf_node from, const struct xf_frame *frame)
 {
     struct xf_domain *dom = xf_domain_get(agent, &frame->uuid);
@@ -418,12 +430,13 @@ void xf_report_received(struct xf_agent *agent, struct xf_node from, const struc
         xf_migid_cmp(&frame->id, &dom->attempt->id) == 0) {
         dom->attempt->told = true;
     }
-    if (!keep(agent, report)) {
+    if (keep(agent, report)) {
+        event = xf_report_event("ended", report);
+        xf_request_watchers(agent, event);
+        json_decref(event);
+    } else {
         answer_unknown(dom, frame, report);
     }
-    event = xf_report_event("ended", report);
-    xf_request_watchers(agent, event);
-    json_decref(event);
     json_decref(report);
 }
 

@@ -20,6 +20,8 @@ void xf_report_progress(struct xf_domain *dom, bool to_group);
 void xf_report_publish(struct xf_domain *dom, json_t *report);
 /* A report that is kept and is known better now; tells who watches here. */
 void xf_report_amend(struct xf_agent *agent, json_t *report);
+/* The report of the target, told again: the source answers with its own. */
+void xf_report_ask(struct xf_agent *agent, const struct xf_peer *source, const json_t *report);
 /* One from another node. */
 void xf_report_received(struct xf_agent *agent, struct xf_node from, const struct xf_frame *frame);
 void xf_progress_received(struct xf_agent *agent, struct xf_node from,

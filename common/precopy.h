@@ -61,6 +61,7 @@ struct xf_precopy_output {
     enum xf_reason reason;       /* of ABORT */
     uint8_t cap_percent;         /* to be in force from now on; 100: none, always so with ABORT */
     uint32_t predicted_pause_us; /* if it stopped now; XF_PRECOPY_UNKNOWN before the second round */
+    uint32_t likely_pause_us;    /* the same for people: the rule is careful, this is not */
     uint64_t dirty_rate_pages_s; /* over the last round */
 };
 
@@ -86,7 +87,8 @@ struct xf_precopy {
     double rise; /* how much faster they get dirty in shorter intervals, >= 1; 0: not known */
     double wire_bytes_us; /* 0: not known */
     double page_bytes;    /* wire bytes that a dirty page takes */
-    double page_us;       /* time that a page takes, besides what a round waits for */
+    double page_us;        /* time that a page takes, whatever it waits for */
+    double page_before_us; /* the same of the round before */
 };
 
 void xf_precopy_init(struct xf_precopy *p, const struct xf_precopy_limits *limits);

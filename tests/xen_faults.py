@@ -324,7 +324,7 @@ class Case:
             return f"the result is {result}: {text}"
         if self.outcome == "died":
             return None if self.dead in text and "off" in text else f"no word of the dead: {text}"
-        if self.outcome == "kept" and report.get("reason") not in KEPT[fault]:
+        if self.outcome == "kept" and report.get("reason") not in KEPT.get(fault, ()):
             return f"the reason is {report.get('reason')}: {text}"
         words = WORDS.get(fault, "").format(device=self.lab.domains[DOMAIN]["device"])
         if self.outcome == "kept" and words not in text:

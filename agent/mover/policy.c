@@ -115,7 +115,7 @@ static void note_verdict(struct xf_policy *policy, const struct xf_precopy_outpu
     policy->round.cap_percent = (uint8_t)policy->cap_percent;
     policy->round.dirty_rate_kibps = out->dirty_rate_pages_s * (XF_PAGE_SIZE / 1024u);
     policy->round.predicted_pause_us =
-        out->predicted_pause_us == XF_PRECOPY_UNKNOWN ? 0 : out->predicted_pause_us;
+        out->likely_pause_us == XF_PRECOPY_UNKNOWN ? 0 : out->likely_pause_us;
     pthread_mutex_unlock(&policy->lock);
 }
 
