@@ -288,7 +288,7 @@ void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
         return;
     case XF_MSG_ABORTED:
     case XF_MSG_UNDO:
-        if (mine && size > 0 && msg->reason != XF_REASON_CONNECTION) {
+        if (mine && size > 0) {
             take_words(at, msg, payload, size);
         }
         return;
@@ -381,9 +381,7 @@ void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg)
         add_note(at, msg->text);
         return;
     case XF_LINK_TROUBLE:
-        if (at->trouble[0] == '\0') {
-            xf_text_copy(at->trouble, sizeof(at->trouble), msg->text);
-        }
+        xf_text_copy(at->trouble, sizeof(at->trouble), msg->text);
         return;
     case XF_LINK_CONNECTED:
     case XF_LINK_SEND:

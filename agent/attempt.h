@@ -42,7 +42,7 @@ struct xf_attempt {
     struct xf_dom_needs needs;
     bool needs_known;
     char failure[256];                     /* the mover's words */
-    char trouble[256];    /* the hypervisor's first complaint; it may have got over it */
+    char trouble[256];    /* the hypervisor's last complaint; it may have got over it */
     char peer_words[256]; /* S: what D's mover said when it gave up */
     enum xf_reason peer_reason; /* and D's reason */
     char notes[XF_ATTEMPT_NOTES_MAX][256]; /* its remarks */

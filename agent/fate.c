@@ -50,6 +50,8 @@ const char *xf_fate_result(const struct xf_agent *agent, const struct xf_attempt
     if (at->source && target != NULL && at->end_reason == XF_REASON_NODE_LOST) {
         snprintf(ret_text, size, target->off ? "%s is confirmed off" : "%s has booted anew",
                  target->name);
+    } else if (at->source && target != NULL && at->end_reason == XF_REASON_PEER_LEFT) {
+        snprintf(ret_text, size, "%s", target->name);
     }
     if (at->source || source == NULL || strcmp(result, "kept") != 0) {
         return result;

@@ -179,6 +179,10 @@ static void mover_dead(void *arg)
         xf_op_release(dom);
         xf_domain_op_done(dom, XF_OP_PREPARE, false, XF_REASON_MOVER);
     } else if (!finished && xf_core_busy(&dom->core)) {
+        if (dom->attempt != NULL && dom->attempt->failure[0] == '\0') {
+            snprintf(dom->attempt->failure, sizeof(dom->attempt->failure),
+                     "the mover process on %s ended early", xf_peer_self(dom->agent)->name);
+        }
         xf_domain_mover_event(dom, XF_MOVER_FAILED, XF_REASON_MOVER);
     }
 }

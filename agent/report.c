@@ -213,7 +213,8 @@ static void detail_of(const struct xf_domain *dom, const char *fate, char *buf, 
 {
     const struct xf_attempt *at = dom->attempt;
     const char *own = at->failure[0] != '\0' ? at->failure : dom->refusal;
-    bool peer_knows = at->peer_words[0] != '\0' && at->peer_reason == at->end_reason;
+    bool peer_knows = at->peer_words[0] != '\0' && at->peer_reason == at->end_reason &&
+                      at->peer_reason != XF_REASON_CONNECTION;
     size_t len;
 
     buf[0] = '\0';
@@ -223,7 +224,8 @@ static void detail_of(const struct xf_domain *dom, const char *fate, char *buf, 
     /* What broke here because the target gave up says nothing beside the target's own word. */
     snprintf(buf, size, "%s", peer_knows ? "" : own);
     len = strlen(buf);
-    if (at->peer_words[0] != '\0') {
+    /* That the connection broke, both ends say. */
+    if (at->peer_words[0] != '\0' && (len == 0 || at->peer_reason != XF_REASON_CONNECTION)) {
         snprintf(buf + len, size - len, "%son %s: %s", len > 0 ? "; " : "",
                  xf_peer_slot_name(dom->agent, at->dst), at->peer_words);
         len = strlen(buf);

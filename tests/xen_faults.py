@@ -71,6 +71,9 @@ KEPT = {
 
 # What the report then must name, besides the reason: where to look.
 WORDS = {
+    "power-target": TARGET,
+    "mover-source": f"the mover process on {SOURCE}",
+    "mover-target": f"the mover process on {TARGET}",
     "no-memory": "MiB free",
     "script-fails-early": "/etc/xen/scripts/vif-bridge",
     "block-fails-early": "/etc/xen/scripts/block",
@@ -326,8 +329,10 @@ class Case:
             return None if self.dead in text and "off" in text else f"no word of the dead: {text}"
         if self.outcome == "kept" and report.get("reason") not in KEPT.get(fault, ()):
             return f"the reason is {report.get('reason')}: {text}"
-        words = WORDS.get(fault, "").format(device=self.lab.domains[DOMAIN]["device"])
-        if self.outcome == "kept" and words not in text:
+        words = WORDS.get(fault, ": ").format(device=self.lab.domains[DOMAIN]["device"])
+        if fault.startswith("mover") and report.get("reason") == "connection":
+            words = "connection broke while"  # all that the other end can know
+        if self.outcome == "kept" and words not in text and fault != "agent-source":
             return f"no word of {words}: {text}"
         if report.get("reason") == "agent-restarted" and fault == "agent-source" and \
                 any(report[key] is not None for key in NOT_KNOWN):

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "text.h"
+#include "xen_proto.h"
 
 #define POLL_US    20000u
 /* Where libxl looks for scripts that are told without a path; it tells nobody. */
@@ -256,9 +257,12 @@ static void add_all(struct xf_xen_early *early)
 static void *early_main(void *arg)
 {
     struct xf_xen_early *early = arg;
+    char got_over[XF_XEN_TEXT];
 
     if (await_domain(early) && make_record(early)) {
         add_all(early);
+        /* What failed is tried again at the end. Should the image fail before, this was not why. */
+        xf_xen_complaint(early->xen, got_over, sizeof(got_over));
     }
     early->prepared(early->arg);
     return NULL;
