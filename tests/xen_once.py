@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Part of suite `xen-campaign`: what need be seen but once. A guest faster than its link, beside
-`xl migrate`; a save helper that dies; a domain's end after a move that was rolled back;
-announcements on the switch."""
+`xl migrate`; a save helper that dies; a domain's end after a move, and after one that was rolled
+back; announcements on the switch; what xl's migration leaves at the source; guests that cannot move
+live."""
 import contextlib
 import subprocess
 import time
 
+import agents
 import eyes
 import moves
 import xen_ends
@@ -203,10 +205,89 @@ def announced(suite, lab):
                 report["pause"].get("network_ms") is not None, report["pause"])
 
 
+# What `xl migrate-receive` says until it has the domain; then it is told to let it run, and says
+# how that went.
+RECEIVED = ("xl migration receiver ready, send binary domain data.\n"
+            "domain received, ready to unpause\0")
+
+
+def leave_away(lab, name, host, to):
+    """What `xl migrate` leaves when it does not hear that the domain runs at the target, as it does:
+    its copy, suspended, under a name with an ending. xl's answer."""
+    by = f"socat -b 262144 - TCP:{to}:8002,nodelay | dd bs=1 count={len(RECEIVED)} status=none"
+    return lab.exec(host, "xl", "migrate", "-s", "", name, by, timeout=300, check=False)
+
+
+def left_away(suite, lab):
+    """The copy of a domain that xl has moved away and not heard of again may be the last one."""
+    source = xen_moves.home(lab, DOMAIN)
+    to = xen_moves.OTHER[source]
+    left = f"{DOMAIN}--migratedaway"
+    answer = leave_away(lab, DOMAIN, source, to)
+    suite.check("xl does not know what has become of the domain that it moved",
+                answer.code != 0 and "failed during final handshake" in answer.err, answer)
+    suite.check("its copy is there, suspended, and the domain at the target",
+                "s" in xen_guests.listed(lab, source).get(left, "")
+                and DOMAIN in xen_guests.listed(lab, to), xen_guests.holders(lab, DOMAIN))
+    suite.guard("what xl left is shown where it is", wait_for, "the news", lambda: (
+        left, source, "left-away") in xen_moves.known(lab, source), 30, 0.5)
+    suite.guard("and the domain where it runs", xen_moves.wait_known, lab, DOMAIN, to)
+    lab.exec(to, "systemctl", "stop", "xenferryd", timeout=60)
+    for what in ("an agent that saw xl at work", "a new agent"):
+        if what == "a new agent":
+            lab.exec(source, "systemctl", "restart", "xenferryd", timeout=60)
+        wait_for("the source's agent alone", lambda: agents.online(lab, source) == [source], 60,
+                 0.5)
+        answer = agents.xenferry(lab, source, "resolve", left, "drop", "--yes", check=False)
+        suite.check(f"{what} refuses to drop it while no other says that the domain runs",
+                    answer.code == 41 and f"no agent says that the domain runs, so {left} may be "
+                    "the last of it" in answer.err, answer)
+    lab.exec(to, "systemctl", "start", "xenferryd", timeout=60)
+    agents.wait_online(lab, lab.hosts)
+    xen_moves.wait_known(lab, DOMAIN, to)
+    answer = agents.xenferry(lab, source, "resolve", left, "drop")
+    suite.check("with its agent back, resolve says where it runs", f"runs on {to}" in answer.out,
+                answer)
+    suite.check("a refusal, a restart and a question leave the copy alone",
+                "s" in xen_guests.listed(lab, source).get(left, ""),
+                xen_guests.listed(lab, source))
+    agents.xenferry(lab, source, "resolve", left, "drop", "--yes")
+    suite.guard("resolve --yes removes it", wait_for, "its end",
+                lambda: left not in xen_guests.listed(lab, source), 60, 0.5)
+    xen_moves.check_clean(suite, lab, DOMAIN, "and all that it had")
+    xen_guests.wait_answers(lab, DOMAIN)
+    suite.check("the domain runs on at the target", xen_moves.home(lab, DOMAIN) == to)
+
+
+def not_logged(suite, lab):
+    """Debian's Xen has no shadow paging: a PV guest's writes cannot be logged."""
+    told = dict(line.split(":", 1) for line in lab.exec("n1", "xl", "info").out.splitlines()
+                if ":" in line)
+    told = {key.strip(): value.split() for key, value in told.items()}
+    paging = {"hap", "shadow"} & set(told["virt_caps"])
+    nodes = {node["name"]: node for node in
+             agents.xenferry(lab, "n1", "nodes", "--json").json()["nodes"]}
+    suite.check("the scheduler is the one that xl tells",
+                [nodes["n1"]["scheduler"]] == told["xen_scheduler"], (nodes["n1"], told))
+    suite.check("this Xen moves live what nested paging helps, and nothing else",
+                paging == {"hap"} and nodes["n1"]["live"] == ["pvh", "hvm"],
+                (nodes["n1"]["live"], told["virt_caps"]))
+    suite.check("of another node neither is known",
+                nodes["n2"]["scheduler"] is None and nodes["n2"]["live"] is None, nodes["n2"])
+    xen_guests.create(lab, "para", "n1", kind="pv")
+    xen_moves.wait_known(lab, "para", "n1")
+    xen_moves.kept(suite, lab, "para", "a PV guest, live", 48, "not-logged")
+    suite.check("a PV guest: no host began anything", all(
+        agents.xenferry(lab, host, "report", "para", check=False).code == 5 for host in lab.hosts))
+    xen_moves.moved(suite, lab, "para", "a PV guest, cold", "--cold")
+    lab.exec(xen_moves.home(lab, "para"), "xl", "destroy", "para")
+    xen_guests.forget(lab, "para")
+
+
 def once(suite):
     with xen_suite.lab_of(suite, "xconce") as lab:
         lab.exec("n1", "xenferry", "create", xen_guests.define(lab, DOMAIN)["config"], timeout=120)
         xen_guests.wait_answers(lab, DOMAIN)
-        for part in (announced, faster_than_the_link, helper_killed, ends_after_a_rollback,
-                     crashes_after_a_move):
+        for part in (announced, faster_than_the_link, helper_killed, left_away,
+                     ends_after_a_rollback, crashes_after_a_move, not_logged):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
