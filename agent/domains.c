@@ -293,10 +293,9 @@ void xf_domain_watch_copies(struct xf_domain *dom, uint64_t now_ms)
         dom->doubled_ms = now_ms;
     } else if (!dom->doubled_told && now_ms >= dom->doubled_ms + DOUBLED_MS) {
         dom->doubled_told = true;
-        xf_domain_log(
-            dom, LOG_ERR,
-            "seems to run here and on %s: look at both, and destroy the stale copy at once",
-            peer->name);
+        xf_domain_log(dom, LOG_ERR,
+                      "seems to run here and on %s: look at both, and destroy the stale copy at once",
+                      peer->name);
     }
 }
 

@@ -10,7 +10,7 @@
 #include "report.h"
 #include "text.h"
 
-#define XF_FATE_SIZE 256u
+#define FATE_SIZE 256u
 
 static const char *told_by_source(const struct xf_attempt *at)
 {
@@ -72,17 +72,17 @@ const char *xf_fate_result(const struct xf_agent *agent, const struct xf_attempt
 static void amend(struct xf_agent *agent, json_t *report, const struct xf_peer *source,
                   const char *fate)
 {
-    char text[XF_REPORT_DETAIL_SIZE + 128], was[XF_NAME_SIZE + 8];
+    char text[XF_REPORT_TEXT_SIZE], was[XF_NAME_SIZE + 8];
     char *end;
 
-    xf_text_copy(text, sizeof(text) - XF_FATE_SIZE, xf_report_text(report, "text"));
+    xf_text_copy(text, sizeof(text) - FATE_SIZE, xf_report_text(report, "text"));
     snprintf(was, sizeof(was), " %s has ", source->name);
     end = strstr(text, was);
     if (end != NULL) {
         *end = '\0';
     }
     end = text + strlen(text);
-    snprintf(end, XF_FATE_SIZE, " %s, which had the domain, %s", source->name, fate);
+    snprintf(end, FATE_SIZE, " %s, which had the domain, %s", source->name, fate);
     json_object_set_new(report, "result", json_string("lost"));
     json_object_set_new(report, "text", json_string(text));
     xf_report_amend(agent, report);

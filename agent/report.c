@@ -254,7 +254,7 @@ json_t *xf_report_end(struct xf_domain *dom)
     json_t *rounds = json_array();
     json_t *notes = json_array();
     char id[XF_NAME_SIZE + 16], fate[256], detail[XF_REPORT_DETAIL_SIZE];
-    char text[XF_REPORT_DETAIL_SIZE + 128];
+    char text[XF_REPORT_TEXT_SIZE];
     const char *result = xf_fate_result(agent, at, fate, sizeof(fate));
     uint64_t bytes = 0, pause_us = t->predicted_pause_us;
 
@@ -340,16 +340,25 @@ static bool keep(struct xf_agent *agent, json_t *report)
     return true;
 }
 
-void xf_report_amend(struct xf_agent *agent, json_t *report)
+/* And who watches here is told, if it is news. */
+static bool keep_and_tell(struct xf_agent *agent, json_t *report)
 {
     json_t *event;
 
-    if (keep(agent, report)) {
+    if (!keep(agent, report)) {
+        return false;
+    }
+    event = xf_report_event("ended", report);
+    xf_request_watchers(agent, event);
+    json_decref(event);
+    return true;
+}
+
+void xf_report_amend(struct xf_agent *agent, json_t *report)
+{
+    if (keep_and_tell(agent, report)) {
         xf_log(LOG_NOTICE, "%s: %s: %s", xf_report_text(report, "domain"),
                xf_report_text(report, "result"), xf_report_text(report, "text"));
-        event = xf_report_event("ended", report);
-        xf_request_watchers(agent, event);
-        json_decref(event);
     }
 }
 
@@ -419,7 +428,6 @@ void xf_report_received(struct xf_agent *agent, struct xf_node from, const struc
 {
     struct xf_domain *dom = xf_domain_get(agent, &frame->uuid);
     json_t *report = load(frame);
-    json_t *event;
 
     if (from.id == agent->cluster.node[agent->cluster.self.i].id || report == NULL) {
         json_decref(report);
@@ -432,11 +440,7 @@ void xf_report_received(struct xf_agent *agent, struct xf_node from, const struc
         xf_migid_cmp(&frame->id, &dom->attempt->id) == 0) {
         dom->attempt->told = true;
     }
-    if (keep(agent, report)) {
-        event = xf_report_event("ended", report);
-        xf_request_watchers(agent, event);
-        json_decref(event);
-    } else {
+    if (!keep_and_tell(agent, report)) {
         answer_unknown(dom, frame, report);
     }
     json_decref(report);

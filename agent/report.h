@@ -9,6 +9,7 @@
 
 /* Why a move ended so: words of PREPARE, of both movers, and of what is known of the source. */
 #define XF_REPORT_DETAIL_SIZE 3072u
+#define XF_REPORT_TEXT_SIZE   (XF_REPORT_DETAIL_SIZE + 128u) /* and the reason's sentence */
 
 /* MIGRATION of a domain whose record here is a party. */
 json_t *xf_report_migration(struct xf_domain *dom);

@@ -85,8 +85,8 @@ struct xf_precopy {
     uint64_t none_before;
     double rate; /* pages dirtied per us, over that interval */
     double rise; /* how much faster they get dirty in shorter intervals, >= 1; 0: not known */
-    double wire_bytes_us; /* 0: not known */
-    double page_bytes;    /* wire bytes that a dirty page takes */
+    double wire_bytes_us;  /* 0: not known */
+    double page_bytes;     /* wire bytes that a dirty page takes */
     double page_us;        /* time that a page takes, whatever it waits for */
     double page_before_us; /* the same of the round before */
 };

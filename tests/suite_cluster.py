@@ -329,9 +329,8 @@ def run(suite, _options):
                      cluster_refusals.refusals, cluster_disks.disks, cluster_resolve.resolve,
                      cluster_stopped.stopped_corosync, cluster_stopped.ended_agents,
                      cluster_stopped.silent_source, cluster_stopped.without_corosync,
-                     agents_come_and_go, power_cut_in_a_move,
-                     boots_anew_after_a_move, cut_off_in_a_move, a_second_copy_is_seen,
-                     side_by_side,
+                     agents_come_and_go, power_cut_in_a_move, boots_anew_after_a_move,
+                     cut_off_in_a_move, a_second_copy_is_seen, side_by_side,
                      cluster_epochs.old_epochs, cluster_ready.ready_of_the_dead):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)
             labs.heal_all(lab)
