@@ -10,6 +10,7 @@ agent_xenferryd_SOURCES = \
 	agent/attempt_net.c \
 	agent/blackbox.c agent/blackbox.h \
 	agent/boot_number.c agent/boot_number.h \
+	agent/check.h \
 	agent/child.c agent/child.h \
 	agent/clock_qb.c agent/clock_qb.h \
 	agent/cluster_corosync.c agent/cluster_corosync.h \
@@ -30,12 +31,14 @@ agent_xenferryd_SOURCES = \
 	agent/xen/xen_proto.h \
 	agent/ipc_qb.c agent/ipc_qb.h \
 	agent/log_qb.c agent/log_qb.h \
+	agent/looks.h \
 	agent/main.c \
 	agent/mover_proc.c agent/mover_proc.h \
 	agent/net_announce.c agent/net_announce.h \
 	agent/net_learn.c \
 	agent/net_link.c agent/net_link.h \
 	agent/net_packet.c \
+	agent/net_probe.h \
 	agent/net_watch.c \
 	agent/ops.c \
 	agent/peers.c \
