@@ -29,6 +29,7 @@ common_libxfcommon_a_SOURCES = \
 	common/precopy.c common/precopy.h \
 	common/probe.h \
 	common/reason.c common/reason.h \
+	common/rota.c common/rota.h \
 	common/stream.c common/stream.h \
 	common/text.c common/text.h \
 	common/trace.c common/trace.h \
