@@ -25,13 +25,20 @@ static const uint32_t ignored[XF_N_CPU_WORDS] = {
     [XF_CPU_E1_ECX] = 1u << 1,                       /* CMP_LEGACY: topology */
 };
 
-static const char *const places[XF_N_CPU_WORDS] = {
-    [XF_CPU_1_EDX] = "leaf 1 edx",          [XF_CPU_1_ECX] = "leaf 1 ecx",
-    [XF_CPU_7_EBX] = "leaf 7 ebx",          [XF_CPU_7_ECX] = "leaf 7 ecx",
-    [XF_CPU_7_EDX] = "leaf 7 edx",          [XF_CPU_71_EAX] = "leaf 7.1 eax",
-    [XF_CPU_D1_EAX] = "leaf 13.1 eax",      [XF_CPU_E1_EDX] = "leaf 80000001h edx",
-    [XF_CPU_E1_ECX] = "leaf 80000001h ecx", [XF_CPU_E7_EDX] = "leaf 80000007h edx",
-    [XF_CPU_E8_EBX] = "leaf 80000008h ebx",
+enum { EAX, EBX, ECX, EDX };
+static const char *const registers[] = { "eax", "ebx", "ecx", "edx" };
+
+static const struct {
+    uint32_t leaf;
+    uint8_t subleaf;
+    uint8_t reg;
+} places[XF_N_CPU_WORDS] = {
+    [XF_CPU_1_EDX] = { 1, 0, EDX },           [XF_CPU_1_ECX] = { 1, 0, ECX },
+    [XF_CPU_7_EBX] = { 7, 0, EBX },           [XF_CPU_7_ECX] = { 7, 0, ECX },
+    [XF_CPU_7_EDX] = { 7, 0, EDX },           [XF_CPU_71_EAX] = { 7, 1, EAX },
+    [XF_CPU_D1_EAX] = { 13, 1, EAX },         [XF_CPU_E1_EDX] = { 0x80000001, 0, EDX },
+    [XF_CPU_E1_ECX] = { 0x80000001, 0, ECX }, [XF_CPU_E7_EDX] = { 0x80000007, 0, EDX },
+    [XF_CPU_E8_EBX] = { 0x80000008, 0, EBX },
 };
 
 /* As Xen's cpuid= and /proc/cpuinfo spell them. */
@@ -82,6 +89,20 @@ static const struct {
     { XF_CPU_E8_EBX, 12, "ibpb" },        { XF_CPU_E8_EBX, 24, "amd-ssbd" },
 };
 
+void xf_cpu_take(struct xf_cpu *cpu, uint32_t leaf, uint32_t subleaf, const uint32_t reg[static 4])
+{
+    static const uint8_t vendor[] = { EBX, EDX, ECX };
+
+    for (unsigned i = 0; leaf == 0 && i < 12; i++) {
+        cpu->vendor[i] = (char)(reg[vendor[i / 4]] >> 8 * (i % 4) & 0xff);
+    }
+    for (unsigned word = 0; word < XF_N_CPU_WORDS; word++) {
+        if (places[word].leaf == leaf && places[word].subleaf == subleaf) {
+            cpu->word[word] = reg[places[word].reg];
+        }
+    }
+}
+
 static void put_feature(struct xf_text *text, unsigned word, unsigned bit)
 {
     for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
@@ -90,7 +111,19 @@ static void put_feature(struct xf_text *text, unsigned word, unsigned bit)
             return;
         }
     }
-    xf_text_str(text, places[word]);
+    xf_text_str(text, "leaf ");
+    if (places[word].leaf >= 0x80000000) {
+        xf_text_hex(text, places[word].leaf, 8);
+        xf_text_char(text, 'h');
+    } else {
+        xf_text_u64(text, places[word].leaf);
+    }
+    if (places[word].subleaf > 0) {
+        xf_text_char(text, '.');
+        xf_text_u64(text, places[word].subleaf);
+    }
+    xf_text_char(text, ' ');
+    xf_text_str(text, registers[places[word].reg]);
     xf_text_str(text, " bit ");
     xf_text_u64(text, bit);
 }

@@ -85,8 +85,9 @@ static void r2_what_the_target_lacks_is_named(void **state)
     target.cpu.word[XF_CPU_1_ECX] &= ~(1u << 20 | 1u << 25);
     target.cpu.word[XF_CPU_7_EBX] &= ~(1u << 16 | 1u << 26);
     target.cpu.word[XF_CPU_E8_EBX] &= ~(1u << 31);
-    assert_found(XF_FIND_CPU_LACKS,
-                 "sse4.2, aes, avx512f, leaf 7 ebx bit 26, leaf 80000008h ebx bit 31");
+    target.cpu.word[XF_CPU_71_EAX] &= ~(1u << 3);
+    assert_found(XF_FIND_CPU_LACKS, "sse4.2, aes, avx512f, leaf 7 ebx bit 26, leaf 7.1 eax bit 3, "
+                                    "leaf 80000008h ebx bit 31");
 }
 
 static void r2_what_the_domain_was_not_given_may_be_lacking(void **state)
@@ -189,6 +190,40 @@ static void r5_what_says_no_ability_is_not_compared(void **state)
             assert_int_equal(found.n, (none[i].bits >> bit & 1) != 0 ? 0 : 1);
         }
     }
+}
+
+static void the_words_and_the_maker_are_found_in_cpuid(void **state)
+{
+    static const struct {
+        uint32_t leaf, subleaf, reg;
+        enum xf_cpu_word word;
+    } where[] = {
+        { 1, 0, 3, XF_CPU_1_EDX },           { 1, 0, 2, XF_CPU_1_ECX },
+        { 7, 0, 1, XF_CPU_7_EBX },           { 7, 0, 2, XF_CPU_7_ECX },
+        { 7, 0, 3, XF_CPU_7_EDX },           { 7, 1, 0, XF_CPU_71_EAX },
+        { 13, 1, 0, XF_CPU_D1_EAX },         { 0x80000001, 0, 3, XF_CPU_E1_EDX },
+        { 0x80000001, 0, 2, XF_CPU_E1_ECX }, { 0x80000007, 0, 3, XF_CPU_E7_EDX },
+        { 0x80000008, 0, 1, XF_CPU_E8_EBX },
+    };
+    static const uint32_t intel[4] = { 22, 0x756e6547, 0x6c65746e, 0x49656e69 };
+
+    (void)state;
+    assert_int_equal(sizeof(where) / sizeof(where[0]), XF_N_CPU_WORDS);
+    for (unsigned i = 0; i < XF_N_CPU_WORDS; i++) {
+        uint32_t reg[4] = { 1, 1, 1, 1 };
+        struct xf_cpu cpu = { .known = false };
+
+        reg[where[i].reg] = 7;
+        xf_cpu_take(&cpu, where[i].leaf, where[i].subleaf, reg);
+        for (unsigned word = 0; word < XF_N_CPU_WORDS; word++) {
+            assert_int_equal(cpu.word[word] == 7, word == where[i].word);
+        }
+        assert_string_equal(cpu.vendor, "");
+    }
+    memset(&guest.cpu, 0, sizeof(guest.cpu));
+    xf_cpu_take(&guest.cpu, 0, 0, intel);
+    assert_string_equal(guest.cpu.vendor, "GenuineIntel");
+    assert_int_equal(guest.cpu.word[XF_CPU_1_EDX], 0);
 }
 
 static void hypervisors(const char *from, const char *to)
@@ -354,6 +389,7 @@ int main(void)
         TEST(r4_what_is_not_told_is_not_taken_for_the_same),
         TEST(r4_an_untold_maker_excuses_no_lack),
         TEST(r5_what_says_no_ability_is_not_compared),
+        TEST(the_words_and_the_maker_are_found_in_cpuid),
         TEST(r6_another_kind_of_hypervisor_is_refused),
         TEST(r7_an_older_hypervisor_is_refused),
         TEST(r8_r9_what_is_there_already_is_refused),
