@@ -18,7 +18,7 @@ common_libxfcommon_a_SOURCES = \
 	common/domcfg.c common/domcfg.h \
 	common/fields.c common/fields.h \
 	common/finding.c common/finding.h \
-	common/host.h \
+	common/host.c common/host.h \
 	common/identity.h \
 	common/ids.h \
 	common/invariant.c common/invariant.h \

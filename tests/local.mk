@@ -28,6 +28,8 @@ EXTRA_DIST += tests/mutants.awk tests/mutants.list tests/stories tests/golden
 
 UNIT_TESTS += tests/unit_ctl
 tests_unit_ctl_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_host
+tests_unit_host_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_journal
 tests_unit_journal_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_link
