@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include <qb/qbutil.h>
+
 #include "check_json.h"
 #include "check_net.h"
 #include "clock_qb.h"

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include <qb/qbutil.h>
+
 #include "check_json.h"
 #include "requests.h"
 #include "text.h"

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qb/qbutil.h>
+
 #include "child.h"
 #include "diskmsg.h"
 #include "text.h"

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qb/qbutil.h>
+
 #include "requests.h"
 
 /* Far above what a target says of sixteen disks, or a node of its domains. */

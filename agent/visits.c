@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qb/qbutil.h>
+
 #include "attempt.h"
 #include "check_json.h"
 #include "clock_qb.h"
