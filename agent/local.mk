@@ -38,10 +38,12 @@ agent_xenferryd_SOURCES = \
 	agent/matrix.c agent/matrix.h \
 	agent/mover_proc.c agent/mover_proc.h \
 	agent/net_announce.c agent/net_announce.h \
+	agent/net_bridge.c \
 	agent/net_learn.c \
 	agent/net_link.c agent/net_link.h \
 	agent/net_packet.c \
-	agent/net_probe.h \
+	agent/net_probe.c agent/net_probe.h \
+	agent/net_request.c agent/net_request.h \
 	agent/net_watch.c \
 	agent/ops.c \
 	agent/peers.c \

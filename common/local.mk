@@ -27,7 +27,7 @@ common_libxfcommon_a_SOURCES = \
 	common/pack.c common/pack.h \
 	common/page.c common/page.h \
 	common/precopy.c common/precopy.h \
-	common/probe.h \
+	common/probe.c common/probe.h \
 	common/reason.c common/reason.h \
 	common/rota.c common/rota.h \
 	common/stream.c common/stream.h \

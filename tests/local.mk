@@ -87,6 +87,7 @@ tests_net_net_tool_SOURCES = \
 	agent/net_learn.c \
 	agent/net_link.c agent/net_link.h \
 	agent/net_packet.c \
+	agent/net_request.c agent/net_request.h \
 	agent/net_watch.c
 tests_net_net_guest_LDADD = common/libxfcommon.a
 tests_net_net_guest_SOURCES = tests/net/net_guest.c
