@@ -286,8 +286,8 @@ static void start_looks(struct xf_check *check, enum xf_nonce_task task, xf_look
     for (uint32_t i = 0; task == XF_NONCE_REMOVE && i < check->needs.n_disks; i++) {
         look[i].size_bytes = check->before[i].size_bytes; /* the same blocks again */
     }
-    (void)xf_looks_start(check->dom->agent->loop, look, check->needs.n_disks, disk_timeout_ms(check),
-                         done, check, &check->looks);
+    (void)xf_looks_start(check->dom->agent->loop, look, check->needs.n_disks,
+                         disk_timeout_ms(check), done, check, &check->looks);
 }
 
 static bool take_visit(struct xf_check *check, const json_t *body)
@@ -434,6 +434,9 @@ static void begin(struct xf_check *check)
         agent->hyper_ops->guest(agent->hyper, &check->dom->uuid, &guest) == -EAGAIN) {
         again(check, AGAIN_MS, begin);
         return;
+    }
+    if (rc == 0 && !xf_text_utf8_ok(check->config)) {
+        rc = -EMSGSIZE; /* nor could it travel with a move */
     }
     if (rc != 0 || agent->hyper_ops->needs(check->config, &check->needs, err, sizeof(err)) != 0) {
         end(check, rc == -EMSGSIZE || rc == 0 ? XF_REASON_CONFIG : XF_REASON_HYPERVISOR);

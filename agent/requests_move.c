@@ -18,6 +18,8 @@
 #define MS_MAX      3600000u
 #define SECONDS_MAX (365u * 86400u)
 
+static const char not_sendable[] = "it is not UTF-8, or too long";
+
 /* The domain that a request names, if it is here; else answered. */
 static struct xf_domain *domain_of(struct xf_asker *asker, const struct xf_ctl_request *request)
 {
@@ -142,7 +144,7 @@ static void admit(struct xf_domain *dom)
     if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
         dom->attempt->waiter = asker;
         xf_attempt_refuse(dom, reason,
-                          reason == XF_REASON_CONFIG ? "it is not UTF-8, or too long"
+                          reason == XF_REASON_CONFIG ? not_sendable
                           : reason == XF_REASON_AUTH ? dom->agent->secret_error
                                                      : "");
         return;
@@ -219,6 +221,8 @@ static void move_checked(void *arg, enum xf_reason reason, const struct xf_findi
     if (reason == XF_REASON_BUSY) {
         reason = XF_REASON_PEER_REFUSED;
         xf_text_copy(text, sizeof(text), "it has checks enough");
+    } else if (reason == XF_REASON_CONFIG) {
+        xf_text_copy(text, sizeof(text), not_sendable);
     }
     if (reason == XF_REASON_OK) {
         reason = xf_findings_reason(findings);
@@ -272,6 +276,7 @@ void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *reques
         xf_answer_event(asker, checking);
         json_decref(checking);
     }
+    at->progress_ms = at->started_ms; /* a check of less than a second is no news */
     options = (struct xf_check_options){ .cold = at->options.cold };
     at->check = xf_check_start(dom, at->dst, &options, move_checked, dom);
 }

@@ -57,7 +57,11 @@ def a_refusal_longer_than_its_place(suite, lab):
             + [f"disk = path={path}\n" for path in paths]).encode())
         lab.xenferry("n1", "create", lab.domains[name]["config"])
         one, code = moves.move(lab, name, "n2")
-        suite.check(f"{name}: every disk that the target lacks is a reason: exit 18, no-disk",
+        suite.check(f"{name}: the check refuses, with the first one's name: exit 18, no-disk",
+                    code == 18 and one.reason() == "no-disk" and paths[0] in one.err,
+                    (code, one.err, one.events[-1:]))
+        one, code = moves.move(lab, name, "n2", "--unproven")
+        suite.check(f"{name}: unproven, every disk that the target lacks is a reason: exit 18, no-disk",
                     code == 18 and one.reason() == "no-disk", (code, one.err, one.events[-1:]))
         suite.check(f"{name}: the report says so, with the first one's name",
                     paths[0] in one.report().get("text", ""), one.report())

@@ -117,9 +117,8 @@ def slots(suite, lab):
                 sorted(working) == list(names[:2]) and all(one.running() for one in running),
                 working)
     queued = moves.Move(lab, "n1", "calf3", "n2")
-    state = xflab.wait_for("the third move is queued", lambda: [
-        m["state"] for m in moves.migrations(lab, "n1", "calf3") or []], 10)
-    suite.check("without --no-wait the third move queues", state == ["queued"], state)
+    suite.guard("without --no-wait the third move queues", xflab.wait_for, "it is queued", lambda: [
+        m["state"] for m in moves.migrations(lab, "n1", "calf3") or []] == ["queued"], 10)
     for name in names[:2]:
         lab.xenferry("n1", "cancel", name)
     for one in running:

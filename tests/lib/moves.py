@@ -40,6 +40,8 @@ class Move:
                 event = json.loads(line)
             except ValueError:
                 event = {"event": "unreadable", "line": line}
+            if "checking" in (event.get("event"), event.get("state")):
+                continue  # nothing has begun: suites want to strike what has
             with self._more:
                 self.events.append(event)
                 self._more.notify_all()
