@@ -245,6 +245,28 @@ static void the_scheduler_is_told_by_its_name_or_not_at_all(void **state)
     assert_facts(ERROR_FAIL, "", 0, false, false);
 }
 
+static void what_a_guest_may_be_given_of_the_processors_is_told(void **state)
+{
+    static struct xf_xen_msg msg;
+    char version[16];
+
+    (void)state;
+    snprintf(version, sizeof(version), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR);
+    assert_int_equal(watched(version, NULL, &msg), 0);
+    assert_int_equal(msg.type, XF_XEN_FACTS);
+    assert_true(msg.cpu[0].known);
+    assert_string_equal(msg.cpu[0].vendor, "GenuineIntel");
+    assert_int_equal(msg.cpu[0].word[XF_CPU_1_ECX], 3);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_1_EDX], 4);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_7_EBX], 1u << 5);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_71_EAX], 0x30);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_E1_ECX], 5);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_E1_EDX], 6);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_E8_EBX], 0);
+    assert_false(msg.cpu[1].known);
+    assert_string_equal(msg.cpu[1].vendor, "");
+}
+
 static bool is_left(const struct xf_xen_msg *msg)
 {
     return msg->type == XF_XEN_DOMAIN && msg->dom.variant == XF_VARIANT_MIGRATEDAWAY;
@@ -308,6 +330,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_hypervisor_that_says_no_version_is_left_alone),
         cmocka_unit_test(guests_whose_writes_xen_can_log_are_told_by_how_it_keeps_their_memory),
         cmocka_unit_test(the_scheduler_is_told_by_its_name_or_not_at_all),
+        cmocka_unit_test(what_a_guest_may_be_given_of_the_processors_is_told),
         cmocka_unit_test(a_suspended_domain_that_xl_renames_is_told_as_left_behind),
         cmocka_unit_test(the_rule_is_put_into_the_library_that_it_was_built_with),
         cmocka_unit_test(another_release_of_the_library_is_left_alone),
