@@ -288,6 +288,42 @@ static void a_suspended_domain_that_xl_renames_is_told_as_left_behind(void **sta
     assert_true(msg.dom.foreign);
 }
 
+static struct xf_guest first_guest;
+static unsigned n_guests;
+
+static bool is_second_guest(const struct xf_xen_msg *msg)
+{
+    if (msg->type != XF_XEN_GUEST) {
+        return false;
+    }
+    if (n_guests == 0) {
+        first_guest = msg->guest;
+    }
+    return ++n_guests == 2;
+}
+
+static void what_a_running_domain_was_given_is_told_and_that_it_can_be_suspended_now(void **state)
+{
+    static struct xf_xen_msg msg;
+    char version[16];
+
+    (void)state;
+    setenv("XF_PLAYED_NAMES", "g1", 1);
+    setenv("XF_PLAYED_RUNS", "1", 1);
+    snprintf(version, sizeof(version), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR);
+    assert_int_equal(watched(version, is_second_guest, &msg), 0);
+    unsetenv("XF_PLAYED_NAMES");
+    unsetenv("XF_PLAYED_RUNS");
+    assert_int_equal(n_guests, 2);
+    assert_true(first_guest.cpu.known);
+    assert_int_equal(first_guest.cpu.word[XF_CPU_7_EBX], 1u << 5);
+    assert_false(first_guest.suspend_known);
+    assert_int_equal(msg.dom.domid.v, 1);
+    assert_int_equal(msg.guest.cpu.word[XF_CPU_7_EBX], 1u << 5);
+    assert_true(msg.guest.suspend_known);
+    assert_true(msg.guest.can_suspend);
+}
+
 static void the_rule_is_put_into_the_library_that_it_was_built_with(void **state)
 {
     (void)state;
@@ -332,6 +368,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_scheduler_is_told_by_its_name_or_not_at_all),
         cmocka_unit_test(what_a_guest_may_be_given_of_the_processors_is_told),
         cmocka_unit_test(a_suspended_domain_that_xl_renames_is_told_as_left_behind),
+        cmocka_unit_test(what_a_running_domain_was_given_is_told_and_that_it_can_be_suspended_now),
         cmocka_unit_test(the_rule_is_put_into_the_library_that_it_was_built_with),
         cmocka_unit_test(another_release_of_the_library_is_left_alone),
         cmocka_unit_test(without_a_mover_nothing_is_touched),
