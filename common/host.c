@@ -161,6 +161,13 @@ static void put_vendor(struct xf_text *text, const struct xf_cpu *cpu)
     xf_text_mem(text, cpu->vendor, strnlen(cpu->vendor, sizeof(cpu->vendor)));
 }
 
+static bool is_same_maker(const struct xf_cpu *a, const struct xf_cpu *b)
+{
+    size_t size = strnlen(a->vendor, sizeof(a->vendor));
+
+    return strnlen(b->vendor, sizeof(b->vendor)) == size && memcmp(a->vendor, b->vendor, size) == 0;
+}
+
 static void judge_cpu(const struct xf_cpu *given, const struct xf_cpu *most,
                       struct xf_findings *findings)
 {
@@ -176,7 +183,7 @@ static void judge_cpu(const struct xf_cpu *given, const struct xf_cpu *most,
     }
     if ((given->vendor[0] == '\0') != (most->vendor[0] == '\0')) { /* R4 */
         xf_findings_add(findings, XF_FIND_CPU_UNKNOWN, "", "one side does not tell the maker");
-    } else if (strncmp(given->vendor, most->vendor, sizeof(given->vendor)) != 0) { /* R3 */
+    } else if (!is_same_maker(given, most)) { /* R3 */
         put_vendor(&text, given);
         xf_text_str(&text, " here, ");
         put_vendor(&text, most);

@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&needs, 0xff, sizeof(needs));
     if (xf_xen_needs(config, &needs, err, sizeof(err)) == 0) {
         assert(needs.n_vifs <= XF_VIFS_MAX && needs.n_disks <= XF_DISKS_MAX);
+        assert(needs.n_passthrough <= size);
         assert(needs.memory_mib > 0 && xf_text_name_ok(needs.name, sizeof(needs.name)));
         for (uint32_t i = 0; i < needs.n_vifs; i++) {
             assert(memchr(needs.vif[i].bridge, '\0', sizeof(needs.vif[i].bridge)) != NULL);

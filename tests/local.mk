@@ -149,6 +149,10 @@ tests_hyper_server_xen_SOURCES = $(server_sources) \
 	agent/xen/xen_early.c agent/xen/xen_early.h \
 	agent/xen/xen_mover.c agent/xen/xen_mover.h \
 	agent/xen/xen_policy.c agent/xen/xen_policy.h
+UNIT_TESTS += tests/sandbox_cpu
+tests_sandbox_cpu_CFLAGS = $(hyper_cflags)
+tests_sandbox_cpu_LDADD = $(hyper_libs)
+tests_sandbox_cpu_SOURCES = tests/sandbox_cpu.c $(hyper_sources)
 UNIT_TESTS += tests/sandbox_guest
 tests_sandbox_guest_CFLAGS = $(hyper_cflags)
 tests_sandbox_guest_LDADD = $(hyper_libs)
@@ -177,10 +181,13 @@ tests_fuzz_xen_config_SOURCES = tests/fuzz_xen_config.c agent/hyper_xen_config.c
 FUZZ_TARGETS += tests/fuzz_stream
 # Another Xen than the one that was built with; what it links with is played.
 if WITH_XEN
-UNIT_TESTS += tests/xen_versions
+UNIT_TESTS += tests/unit_xen_guest tests/xen_versions
 check_PROGRAMS += tests/played_xen.so
 endif
-EXTRA_PROGRAMS += tests/xen_versions tests/played_xen.so
+EXTRA_PROGRAMS += tests/unit_xen_guest tests/xen_versions tests/played_xen.so
+tests_unit_xen_guest_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_xen_guest_LDADD = $(UNIT_LIBS)
+tests_unit_xen_guest_SOURCES = tests/unit_xen_guest.c agent/xen/xen_guest.c
 tests_xen_versions_CFLAGS = $(AM_CFLAGS) $(XEN_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_xen_versions_LDADD = $(UNIT_LIBS) -ldl
 tests_played_xen_so_CFLAGS = $(AM_CFLAGS) -fPIC $(XEN_CFLAGS)

@@ -133,6 +133,8 @@ static void r3_another_maker_is_refused(void **state)
     (void)state;
     xf_text_copy(target.cpu.vendor, sizeof(target.cpu.vendor), "AuthenticAMD");
     assert_found(XF_FIND_CPU_LACKS, "GenuineIntel here, AuthenticAMD there");
+    xf_text_copy(target.cpu.vendor, sizeof(target.cpu.vendor), "GenuineIntel2");
+    assert_found(XF_FIND_CPU_LACKS, "GenuineIntel here, GenuineIntel2 there");
     /* A name that is not ended, as no decoder lets pass, is not read beyond its end. */
     memset(target.cpu.vendor, 'x', sizeof(target.cpu.vendor));
     assert_found(XF_FIND_CPU_LACKS, "GenuineIntel here, xxxxxxxxxxxxxxxx there");

@@ -85,6 +85,50 @@ static void a_pv_guest_is_told_from_the_others(void **state)
     assert_false(is_pv(""));
 }
 
+/* Of an HVM guest with that at its end and in its b_info and b_info.type.hvm. */
+static uint32_t passed_through(const char *rest, const char *b_info, const char *hvm)
+{
+    char config[512];
+
+    snprintf(config, sizeof(config),
+             "{\"c_info\":{\"type\":\"hvm\",\"name\":\"g1\"},\"b_info\":{\"max_memkb\":65536%s,"
+             "\"type.hvm\":{\"bios\":\"seabios\"%s}}%s}",
+             b_info, hvm, rest);
+    assert_int_equal(xf_xen_needs(config, &needs, err, sizeof(err)), 0);
+    return needs.n_passthrough;
+}
+
+static void what_is_the_hosts_own_is_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(passed_through("", "", ""), 0);
+    assert_int_equal(passed_through(",\"pcidevs\":[{\"dev\":3,\"bus\":1},{\"dev\":4}]", "", ""), 2);
+    assert_int_equal(passed_through(",\"dtdevs\":[{\"path\":\"/a\"}]", "", ""), 1);
+    assert_int_equal(
+        passed_through(",\"usbdevs\":[{\"ctrl\":0,\"type.hostdev\":{\"hostbus\":1}}]", "", ""), 1);
+    assert_int_equal(passed_through("", ",\"ioports\":[{\"first\":1016,\"number\":8}]", ""), 1);
+    assert_int_equal(passed_through("", ",\"irqs\":[4,5]", ""), 2);
+    assert_int_equal(passed_through("", ",\"iomem\":[{\"start\":1,\"number\":1}]", ""), 1);
+    assert_int_equal(passed_through("", "", ",\"usbdevice\":\"host:1d6b:0002\""), 1);
+    assert_int_equal(passed_through("", "", ",\"usbdevice\":\"tablet\""), 0);
+    assert_int_equal(
+        passed_through("", "", ",\"usbdevice_list\":[\"tablet\",\"host:1.2\",\"host:1.3\"]"), 2);
+    assert_int_equal(passed_through(",\"pcidevs\":[]", ",\"irqs\":7", ",\"usbdevice_list\":[1]"),
+                     0);
+    assert_int_equal(passed_through(",\"pcidevs\":[{}]", ",\"irqs\":[4]", ""), 2);
+}
+
+static void a_virtual_numa_layout_is_told(void **state)
+{
+    (void)state;
+    (void)passed_through("", "", "");
+    assert_false(needs.vnuma);
+    (void)passed_through("", ",\"vnuma_nodes\":[]", "");
+    assert_false(needs.vnuma);
+    (void)passed_through("", ",\"vnuma_nodes\":[{\"memkb\":32768,\"pnode\":0}]", "");
+    assert_true(needs.vnuma);
+}
+
 static void assert_refused(const char *config, const char *word)
 {
     err[0] = '\0';
@@ -142,6 +186,8 @@ int main(void)
         cmocka_unit_test(what_a_domain_asks_of_a_host_is_read),
         cmocka_unit_test(a_domain_without_devices_asks_for_none),
         cmocka_unit_test(a_pv_guest_is_told_from_the_others),
+        cmocka_unit_test(what_is_the_hosts_own_is_counted),
+        cmocka_unit_test(a_virtual_numa_layout_is_told),
         cmocka_unit_test(what_makes_no_sense_is_refused_with_its_key),
         cmocka_unit_test(devices_beyond_the_bounds_are_refused),
     };

@@ -245,6 +245,28 @@ static void the_scheduler_is_told_by_its_name_or_not_at_all(void **state)
     assert_facts(ERROR_FAIL, "", 0, false, false);
 }
 
+static void what_a_guest_may_be_given_of_the_processors_is_told(void **state)
+{
+    static struct xf_xen_msg msg;
+    char version[16];
+
+    (void)state;
+    snprintf(version, sizeof(version), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR);
+    assert_int_equal(watched(version, NULL, &msg), 0);
+    assert_int_equal(msg.type, XF_XEN_FACTS);
+    assert_true(msg.cpu[0].known);
+    assert_string_equal(msg.cpu[0].vendor, "GenuineIntel");
+    assert_int_equal(msg.cpu[0].word[XF_CPU_1_ECX], 3);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_1_EDX], 4);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_7_EBX], 1u << 5);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_71_EAX], 0x30);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_E1_ECX], 5);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_E1_EDX], 6);
+    assert_int_equal(msg.cpu[0].word[XF_CPU_E8_EBX], 0);
+    assert_false(msg.cpu[1].known);
+    assert_string_equal(msg.cpu[1].vendor, "");
+}
+
 static bool is_left(const struct xf_xen_msg *msg)
 {
     return msg->type == XF_XEN_DOMAIN && msg->dom.variant == XF_VARIANT_MIGRATEDAWAY;
@@ -264,6 +286,42 @@ static void a_suspended_domain_that_xl_renames_is_told_as_left_behind(void **sta
     assert_string_equal(msg.dom.name, "g1");
     assert_int_equal(msg.dom.copy, XF_COPY_SUSPENDED);
     assert_true(msg.dom.foreign);
+}
+
+static struct xf_guest first_guest;
+static unsigned n_guests;
+
+static bool is_second_guest(const struct xf_xen_msg *msg)
+{
+    if (msg->type != XF_XEN_GUEST) {
+        return false;
+    }
+    if (n_guests == 0) {
+        first_guest = msg->guest;
+    }
+    return ++n_guests == 2;
+}
+
+static void what_a_running_domain_was_given_is_told_and_that_it_can_be_suspended_now(void **state)
+{
+    static struct xf_xen_msg msg;
+    char version[16];
+
+    (void)state;
+    setenv("XF_PLAYED_NAMES", "g1", 1);
+    setenv("XF_PLAYED_RUNS", "1", 1);
+    snprintf(version, sizeof(version), "%d.%d", XF_XEN_MAJOR, XF_XEN_MINOR);
+    assert_int_equal(watched(version, is_second_guest, &msg), 0);
+    unsetenv("XF_PLAYED_NAMES");
+    unsetenv("XF_PLAYED_RUNS");
+    assert_int_equal(n_guests, 2);
+    assert_true(first_guest.cpu.known);
+    assert_int_equal(first_guest.cpu.word[XF_CPU_7_EBX], 1u << 5);
+    assert_false(first_guest.suspend_known);
+    assert_int_equal(msg.dom.domid.v, 1);
+    assert_int_equal(msg.guest.cpu.word[XF_CPU_7_EBX], 1u << 5);
+    assert_true(msg.guest.suspend_known);
+    assert_true(msg.guest.can_suspend);
 }
 
 static void the_rule_is_put_into_the_library_that_it_was_built_with(void **state)
@@ -308,7 +366,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_hypervisor_that_says_no_version_is_left_alone),
         cmocka_unit_test(guests_whose_writes_xen_can_log_are_told_by_how_it_keeps_their_memory),
         cmocka_unit_test(the_scheduler_is_told_by_its_name_or_not_at_all),
+        cmocka_unit_test(what_a_guest_may_be_given_of_the_processors_is_told),
         cmocka_unit_test(a_suspended_domain_that_xl_renames_is_told_as_left_behind),
+        cmocka_unit_test(what_a_running_domain_was_given_is_told_and_that_it_can_be_suspended_now),
         cmocka_unit_test(the_rule_is_put_into_the_library_that_it_was_built_with),
         cmocka_unit_test(another_release_of_the_library_is_left_alone),
         cmocka_unit_test(without_a_mover_nothing_is_touched),

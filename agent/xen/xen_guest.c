@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xen/hvm/params.h>
 #include <xenguest.h>
 #include <xenstore.h>
+
+#include <xen/hvm/params.h>
 
 #include "xen_proto.h"
 
