@@ -58,7 +58,8 @@ static void take_bridge(void *arg, const struct nlmsghdr *message)
     memcpy(bridge->mac, mac, XF_MAC_SIZE);
     facts->there = true;
     facts->mtu = (uint16_t)(*mtu < XF_PROBE_MTU_MAX ? *mtu : XF_PROBE_MTU_MAX);
-    facts->carrier = has_carrier(info, attrs, left);
+    /* The kernel's bridge has a carrier while a port forwards; its cables are a question of its own. */
+    facts->carrier = foreign ? has_carrier(info, attrs, left) : (info->ifi_flags & IFF_UP) != 0;
     facts->port = foreign ? XF_PORT_FORWARDING : XF_PORT_NONE;
     facts->vlan_filtering =
         !foreign && link_number(attrs, left, IFLA_INFO_DATA, IFLA_BR_VLAN_FILTERING) != 0;

@@ -129,11 +129,14 @@ void xf_probe_arp(const uint8_t from[static 6], uint32_t address,
 int xf_probe_arp_sender(const uint8_t *buf, size_t size, uint32_t *ret_address,
                         uint8_t ret_mac[static 6])
 {
-    const uint8_t *arp = buf + ETHERNET_SIZE;
+    const uint8_t *arp;
     uint32_t address;
 
-    if (size < ETHERNET_SIZE + ARP_SIZE || be16(buf + ETHERTYPE_AT) != ETHERTYPE_ARP ||
-        be16(arp) != ARP_ETHERNET || be16(arp + 2) != ETHERTYPE_IPV4 || arp[4] != 6 ||
+    if (size < ETHERNET_SIZE + ARP_SIZE || be16(buf + ETHERTYPE_AT) != ETHERTYPE_ARP) {
+        return -EBADMSG;
+    }
+    arp = buf + ETHERNET_SIZE;
+    if (be16(arp) != ARP_ETHERNET || be16(arp + 2) != ETHERTYPE_IPV4 || arp[4] != 6 ||
         arp[5] != 4) {
         return -EBADMSG;
     }
@@ -283,7 +286,7 @@ struct verdict {
     struct xf_text text; /* writes .detail */
 };
 
-/* "there" once more with what has been written since. */
+/* The finding with the detail that was written; the next one starts empty. */
 static void say(struct verdict *v, enum xf_finding_id id)
 {
     xf_findings_add(v->findings, id, v->subject, v->detail);
@@ -466,7 +469,7 @@ void xf_probe_judge(const struct xf_probe_result *result, struct xf_findings *fi
     xf_text_init(&subject, v.subject, sizeof(v.subject));
     xf_text_str(&subject, "bridge ");
     xf_text_str(&subject, source->name);
-    /* What looking is worth where there is nothing to look at. */
+    /* Of what is not there nothing else is worth saying. */
     if (!target->there && target->error == 0) {
         say(&v, XF_FIND_NO_BRIDGE);
         return;

@@ -34,6 +34,8 @@ UNIT_TESTS += tests/unit_journal
 tests_unit_journal_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_link
 tests_unit_link_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_probe
+tests_unit_probe_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_reason
 tests_unit_reason_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_rota
@@ -49,6 +51,7 @@ FUZZ_TARGETS += tests/fuzz_announce
 FUZZ_TARGETS += tests/fuzz_ctl
 FUZZ_TARGETS += tests/fuzz_journal
 FUZZ_TARGETS += tests/fuzz_link
+FUZZ_TARGETS += tests/fuzz_probe
 FUZZ_TARGETS += tests/fuzz_trace
 FUZZ_TARGETS += tests/fuzz_wire
 
@@ -93,7 +96,18 @@ tests_net_net_tool_SOURCES = \
 	agent/net_watch.c
 tests_net_net_guest_LDADD = common/libxfcommon.a
 tests_net_net_guest_SOURCES = tests/net/net_guest.c
-EXTRA_DIST += tests/net/handover.py tests/sandbox/disk.py tests/sandbox/h12.sh tests/sandbox/net.py
+# The layer-2 probe, both ends of it: tests/net/probe.py BUILD_DIR.
+check_PROGRAMS += tests/net/probe_tool
+tests_net_probe_tool_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
+tests_net_probe_tool_LDADD = common/libxfcommon.a $(QB_LIBS)
+tests_net_probe_tool_SOURCES = \
+	tests/net/probe_tool.c \
+	agent/net_bridge.c \
+	agent/net_link.c agent/net_link.h \
+	agent/net_packet.c \
+	agent/net_probe.c agent/net_probe.h \
+	agent/net_request.c agent/net_request.h
+EXTRA_DIST += tests/net/handover.py tests/net/probe.py tests/sandbox/disk.py tests/sandbox/h12.sh tests/sandbox/net.py
 
 # The sandbox hypervisor and its stream.
 UNIT_TESTS += tests/unit_domcfg

@@ -309,7 +309,8 @@ def side_by_side(suite, lab):
 def scripts(suite):
     """What has namespaces or labs of its own; all speak TAP, and each line counts."""
     path = build.make("plain", "check", "TESTS=", say=suite.say)
-    for relative, argument in (("net/handover.py", path), ("sandbox/net.py", path),
+    for relative, argument in (("net/handover.py", path), ("net/probe.py", path),
+                               ("sandbox/net.py", path),
                                ("sandbox/disk.py", path),
                                ("sandbox/h12.sh", path),
                                ("cluster-lab/h12.sh", os.path.join(path, "root"))):
