@@ -195,6 +195,15 @@ def files(suite, lab, san):
     checks.destroy(lab, "local")
     provoked |= case.provoked
 
+    # A filesystem of a kind that nobody has heard of may be anything.
+    disk = san.path("mystery", "file.img")
+    xflab.write(san.path("files", "mystery", "file.img"), b"\0" * (1 << 20))
+    checks.create(lab, "odd", "n1", [disk])
+    case = Case(suite, lab, san, "odd")
+    case.refused("a file on a filesystem that is not known", "disk-unknown")
+    checks.destroy(lab, "odd")
+    provoked |= case.provoked
+
     provoked |= backed(suite, lab, san)
     return provoked
 

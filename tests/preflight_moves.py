@@ -14,6 +14,7 @@ import xflab
 DOMAIN = "kept"
 HUNG = "hung"  # the filesystem that holds the target's broken path to the disk
 DISK_TIMEOUT_MS = 2500
+CHECK_TIMEOUT_MS = 6000
 LATE_LIMIT_MS = 50
 REFUSED_LIMIT_S = 2.0
 CHECK_LIMIT_S = 1.5
@@ -107,7 +108,7 @@ def cancel_amid(suite, lab):
     what = "a move that is cancelled while its disk hangs"
     one = moves.Move(lab, "n1", DOMAIN, "n2")
     suite.guard(f"{what}: it is being checked", xflab.wait_for, "the move is listed",
-                lambda: moves.migrations(lab, "n1", DOMAIN), 5)
+                lambda: "checking" in [m["state"] for m in moves.migrations(lab, "n1", DOMAIN)], 5)
     asked = time.monotonic()
     answer = lab.xenferry("n3", "cancel", DOMAIN, check=False)
     code = one.wait(30)
@@ -150,6 +151,21 @@ def dying_target(suite, lab, san):
     lab.wait_online(lab.hosts)
     seen = checks.check(lab, DOMAIN, "n2")
     suite.check(f"{what}: one that is started checks as before", seen.code == 0, seen)
+
+
+def silent_target(suite, lab):
+    what = "the target's agent stands still"
+    lab.pause_agent("n2")
+    try:
+        seen = checks.check(lab, DOMAIN, "n2")
+    finally:
+        lab.continue_agent("n2")
+    suite.check(f"{what}: peer-unproven", "peer-unproven" in seen.refusals(), seen)
+    suite.check(f"{what}: said within the check's time-out and two seconds",
+                seen.seconds < CHECK_TIMEOUT_MS / 1000 + 2, seen.seconds)
+    suite.guard(f"{what}, and goes on: accepted again", xflab.wait_for, "a check that is content",
+                lambda: checks.check(lab, DOMAIN, "n2").code == 0, 20)
+    return seen.ids()
 
 
 def refused_moves(suite, lab, san, net):
@@ -248,16 +264,15 @@ def costs(suite, lab, san):
     suite.figure("check_4_disks_2_vifs_ms", round(seconds * 1000))
     checks.destroy(lab, "wide")
 
-    names = [d["name"] for d in lab.xenferry("n1", "domains", "--json").json()["domains"]]
-    more = [f"d{i}" for i in range(10 - len(names))]
+    more = [f"d{i}" for i in range(10 - len(lab.domains))]
     for i, name in enumerate(more):
-        checks.create(lab, name, lab.hosts[i % 3 if i % 3 != 2 else 0], [san.lun(name, 4)])
+        checks.create(lab, name, lab.hosts[i % 3], [san.lun(name, 4)])
     started = time.monotonic()
-    answer = lab.xenferry("n1", "check", "--all", "--now", "--json", check=False)
+    cells = checks.matrix(lab, "n1", "--now")
     seconds = time.monotonic() - started
-    cells = checks.cells(answer.json())
-    suite.check("10 domains on 3 hosts: each is checked against both others", len(cells) == 20,
-                sorted(cells))
+    suite.check("10 domains on 3 hosts: each is checked against both others", len(cells) == 20
+                and all(cell["age_s"] is not None and cell["age_s"] <= seconds + 1
+                        for cell in cells.values()), cells)
     suite.check(f"10 domains on 3 hosts: {MATRIX_LIMIT_S:g} s at most", seconds <= MATRIX_LIMIT_S,
                 seconds)
     suite.figure("matrix_10x3_s", round(seconds, 2))
@@ -267,22 +282,34 @@ def costs(suite, lab, san):
 
 def matrix(suite, lab):
     """n3 is on another segment and has none of the disks."""
-    answer = lab.xenferry("n2", "check", "--all", "--now", "--json", check=False)
-    cells = checks.cells(answer.json())
+    cells = checks.matrix(lab, "n2", "--now")
     good, bad = cells.get((DOMAIN, "n2")), cells.get((DOMAIN, "n3"))
-    suite.check("matrix: the other host of the segment is proven", good is not None
-                and not checks.refusals(good), good)
+    suite.check("matrix: the other host of the segment is proven, by the disk's content",
+                good is not None and good["verdict"] == "warn"
+                and good["findings"] == ["disk-weak"], good)
     suite.check("matrix: the third is refused with disk-missing and not-same-segment",
-                bad is not None and checks.refusals(bad) == {"disk-missing", "not-same-segment"},
-                bad)
-    suite.check("matrix: a host is not checked for what it runs", (DOMAIN, "n1") not in cells,
+                bad is not None and bad["verdict"] == "refuse"
+                and set(bad["findings"]) == {"disk-missing", "not-same-segment"}, bad)
+    bare = [cells.get((domain, node), {}).get("verdict")
+            for domain, node in (("slow1", "n2"), ("back", "n1"))]
+    suite.check("matrix: without a disk, ok in both directions", bare == ["ok", "ok"], bare)
+    suite.check("matrix: every domain against every other host",
+                {(d, n) for d in lab.domains for n in lab.hosts} - set(cells)
+                == {(d, "n2" if d in ("huge", "back") else "n1") for d in lab.domains},
                 sorted(cells))
-    text = lab.xenferry("n2", "check", "--all", check=False)
-    line = next((l for l in text.out.splitlines() if DOMAIN in l.split()), "")
-    suite.check("matrix, as text: a line of the domain, ok for one and not for the other", line,
-                text.out)
-    suite.say("        " + "\n          ".join(text.out.splitlines()))
-    return {f["id"] for cell in cells.values() for f in checks.findings_of(cell)}
+    text = lab.xenferry("n3", "check", "--all").out
+    words = next((line.split() for line in text.splitlines()
+                  if line.split()[:1] == [DOMAIN]), [])
+    suite.check("matrix, as text: where it is, what was found", words[1:4] == ["n1", "here", "warn"]
+                and set(words[4].split(",")) == {"disk-missing", "not-same-segment"}, text)
+    suite.check("matrix: the same seen from each host", all(
+        verdicts(checks.matrix(lab, host)) == verdicts(cells) for host in lab.hosts),
+                {host: verdicts(checks.matrix(lab, host)) for host in lab.hosts})
+    return {finding for cell in cells.values() for finding in cell["findings"]}
+
+
+def verdicts(cells):
+    return {pair: (cell["verdict"], sorted(cell["findings"])) for pair, cell in cells.items()}
 
 
 # -- in the background
@@ -301,7 +328,6 @@ def background(suite, lab, net, budget):
 
 
 def filled(lab):
-    answer = lab.xenferry("n3", "check", "--all", "--json", check=False)
-    cells = checks.cells(answer.json())
-    names = [d["name"] for d in lab.xenferry("n1", "domains", "--json").json()["domains"]]
-    return len(cells) == 2 * len(names) and all(cell.get("checked") for cell in cells.values())
+    cells = checks.matrix(lab, "n3")
+    return len(cells) == 2 * len(lab.domains) \
+        and all(cell["age_s"] is not None for cell in cells.values())

@@ -11,6 +11,7 @@ import san as sans
 NAME = "preflight"
 # Checks in the background would answer for those that are asked here: off, but for the last part.
 SETTINGS = f"""check-interval-s = 0
+check-timeout-ms = {preflight_moves.CHECK_TIMEOUT_MS}
 check-disk-timeout-ms = {preflight_moves.DISK_TIMEOUT_MS}
 """
 BUDGET_FRAMES = 600
@@ -22,7 +23,7 @@ check-budget-reads = 6000
 ELSEWHERE = {
     "disk-alone", "disk-locked", "disk-drbd", "disk-path", "cpu-lacks", "cpu-unknown",
     "hypervisor-older", "hypervisor-other", "passthrough", "vnuma", "no-suspend", "not-logged",
-    "clock-skew", "peer-unproven", "name-taken", "uuid-taken", "network-unproven", "disk-unknown",
+    "clock-skew", "name-taken", "uuid-taken",
 }
 
 
@@ -33,6 +34,7 @@ def domains(lab, san):
         checks.create(lab, name, "n1", [san.lun(name, 8)], bridges=bridges)
     for name in ("slow1", "slow2"):
         checks.create(lab, name, "n1", [], memory_mib=64, fill="random")
+    checks.create(lab, "back", "n2", [])
     checks.create(lab, "large", "n1", [], memory_mib=2000)
     checks.create(lab, "huge", "n2", [], memory_mib=3000)
 
@@ -41,6 +43,7 @@ def run(suite, _options):
     with sans.San(NAME) as san:
         for folder in ("images", "twin"):
             san.serve(folder, source="lab:/images")
+        san.serve("mystery", kind="mystery")
         with labs.lab_of(suite, NAME, settings=SETTINGS) as lab:
             inside(suite, lab, san)
 
@@ -65,13 +68,14 @@ def inside(suite, lab, san):
     part(preflight_moves.slots, suite, lab)
     part(preflight_moves.hangs, suite, lab, san)
     part(preflight_moves.dying_target, suite, lab, san)
+    part(preflight_moves.silent_target, suite, lab)
     part(preflight_moves.refused_moves, suite, lab, san, net)
-    for name in ("slow1", "slow2", "large", "huge"):
+    for name in ("slow1", "slow2", "large", "huge", "back"):
         checks.destroy(lab, name)
     part(preflight_moves.costs, suite, lab, san)
     checks.settings(lab, BACKGROUND)
     part(preflight_moves.background, suite, lab, net, BUDGET_FRAMES)
-    known = checks.known()
+    known = set(checks.known())
     suite.check("every finding that this lab can be made to show was shown",
                 known - ELSEWHERE <= provoked, sorted(known - ELSEWHERE - provoked))
     suite.figure("findings", f"{len(provoked)} of {len(known)}")

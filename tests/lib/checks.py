@@ -64,19 +64,16 @@ def check(lab, domain, node, *options, host="n1", timeout=60):
     return Checked(answer, time.monotonic() - started)
 
 
-def cells(body):
-    """{(domain, node): cell} of the matrix."""
-    return {(cell["domain"], cell["node"]): cell for cell in body["checks"]}
-
-
-def refusals(cell):
-    return {f["id"] for f in findings_of(cell) if f["severity"] == "refuse"}
+def matrix(lab, host, *options):
+    """{(domain, node): cell} of `xenferry check --all`."""
+    body = lab.xenferry(host, "check", "--all", "--json", *options, timeout=120).json()
+    return {(row["domain"], cell["node"]): cell for row in body["rows"] for cell in row["cells"]}
 
 
 def known():
-    """The ids of all findings, from the table in the source."""
+    """{id: severity} of all findings, from the table in the source."""
     with open(os.path.join(build.TOP, "common", "finding.h"), encoding="utf-8") as file:
-        return set(re.findall(r'^    X\(\w+, "([a-z-]+)", (?:INFO|WARN|REFUSE),', file.read(), re.M))
+        return dict(re.findall(r'^    X\(\w+, "([a-z-]+)", (INFO|WARN|REFUSE),', file.read(), re.M))
 
 
 def settings(lab, text):
