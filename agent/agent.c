@@ -11,11 +11,13 @@
 #include <sys/wait.h>
 
 #include "attempt.h"
+#include "check.h"
 #include "clock_qb.h"
 #include "cluster_corosync.h"
 #include "history.h"
 #include "ipc_qb.h"
 #include "log_qb.h"
+#include "matrix.h"
 #include "report.h"
 #include "requests.h"
 #include "slots.h"
@@ -23,6 +25,7 @@
 #include "store_notes.h"
 #include "store_writer.h"
 #include "text.h"
+#include "visits.h"
 
 #define SLOTS_MS         200u
 #define HELLO_MS         1000u
@@ -492,6 +495,7 @@ void xf_agent_tick(struct xf_agent *agent)
         agent->slots_at_ms = now + SLOTS_MS;
         xf_slots_run(agent);
     }
+    xf_matrix_tick(agent, now);
     if (agent->hello_wanted && agent->members != 0 && now >= agent->hello_at_ms + HELLO_MS) {
         xf_hello_send(agent);
     }
@@ -538,7 +542,10 @@ void xf_agent_stop(struct xf_agent *agent)
     xf_ipc_close(agent->ipc);
     xf_ticker_close(agent->ticker);
     /* Whoever waits for a move is answered at its domain's end: another node's over the group. */
+    xf_checks_end(agent);
+    xf_visits_free(agent);
     xf_domains_free(agent);
+    xf_matrix_free(agent);
     xf_request_creations_free(agent);
     xf_requests_free(agent);
     xf_group_close(agent->group);

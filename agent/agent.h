@@ -10,6 +10,8 @@
  *   perform.c    the core's actions on the world        ops.c       its slow operations
  *   hyper_news.c what the hypervisor tells
  *   attempt.c    one migration besides the protocol     slots.c     how many at a time, the queue
+ *   check.c      the proof before a move               visits.c  what the target does for it
+ *   looks.c      looks at disks, in processes          matrix.c  checks all the time
  *   report.c     what is told about a migration         requests*.c what commands ask for
  */
 #ifndef XF_AGENT_H
@@ -29,20 +31,26 @@
 struct xf_asker;
 struct xf_attempt;
 struct xf_blackbox;
+struct xf_check;
 struct xf_creation;
 struct xf_forward;
 struct xf_group;
 struct xf_history;
 struct xf_ipc;
 struct xf_later;
+struct xf_matrix;
+struct xf_matrix_row;
 struct xf_mover;
 struct xf_notes;
 struct xf_notes_line;
 struct xf_op_cookie;
 struct xf_preflight;
+struct xf_question;
 struct xf_store;
 struct xf_store_file;
 struct xf_ticker;
+struct xf_visit;
+struct xf_visit_probe;
 
 /* What is known of a node, by slot. A slot belongs to its node for the agent's life. */
 struct xf_peer {
@@ -110,6 +118,8 @@ struct xf_domain {
     char refusal[2048];          /* why PREPARE or a request failed, for people */
     enum xf_reason step_refusal; /* of the REPORT in the step that a request caused */
 
+    struct xf_matrix_row *row; /* while it runs here: its checks against other nodes */
+
     json_t *progress; /* last heard of its migration, run by another node; or NULL */
     struct xf_node progress_from;
     uint64_t progress_ms; /* when it came */
@@ -155,6 +165,11 @@ struct xf_agent {
     struct xf_asker *askers;
     struct xf_creation *creations;
     struct xf_forward *forwards;
+    struct xf_question *questions;
+    struct xf_check *checks;
+    struct xf_matrix *matrix;
+    struct xf_visit *visits;
+    struct xf_visit_probe *visit_probes;
     uint64_t next_request;
     bool hello_wanted; /* facts have changed since the last HELLO */
     uint64_t hello_at_ms;

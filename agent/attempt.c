@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "check.h"
 #include "clock_qb.h"
 #include "log_qb.h"
 #include "mover_proc.h"
@@ -60,12 +61,18 @@ void xf_attempt_free(struct xf_domain *dom)
         return;
     }
     xf_attempt_net_stop(at);
+    xf_check_stop(at->check);
     if (at->waiter != NULL) {
         xf_answer(at->waiter, XF_REASON_INTERNAL, "", NULL);
     }
     free(at->config);
     free(at);
     dom->attempt = NULL;
+}
+
+bool xf_attempt_is_waiting(const struct xf_domain *dom)
+{
+    return dom->attempt != NULL && (dom->attempt->queued || dom->attempt->check != NULL);
 }
 
 enum xf_reason xf_attempt_configure(struct xf_domain *dom)
@@ -493,7 +500,7 @@ static void check_limit(struct xf_domain *dom, uint64_t now_ms)
         return;
     }
     at->limit_hit = true;
-    if (at->queued) {
+    if (xf_attempt_is_waiting(dom)) {
         xf_attempt_refuse(dom, XF_REASON_MAX_TIME, "");
     } else if (dom->core.state == XF_ST_S_MARK || dom->core.state == XF_ST_S_INTENT ||
                dom->core.state == XF_ST_S_COPY) {
@@ -521,7 +528,7 @@ void xf_attempt_tick(struct xf_domain *dom, uint64_t now_ms)
     if (at->wants_switch) {
         grant_switch(dom, now_ms);
     }
-    if (now_ms >= at->progress_ms + PROGRESS_MS && (at->queued || tells(dom))) {
+    if (now_ms >= at->progress_ms + PROGRESS_MS && (xf_attempt_is_waiting(dom) || tells(dom))) {
         at->progress_ms = now_ms;
         xf_report_progress(dom, true);
     }

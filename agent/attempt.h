@@ -13,15 +13,19 @@
 #include "link.h"
 
 /* A report with so many rounds still fits into one part of a reply. */
-#define XF_ATTEMPT_ROUNDS_MAX 96u
-#define XF_ATTEMPT_NOTES_MAX  4u
-#define XF_ATTEMPT_READY_SIZE (4u + XF_ATTEMPT_NOTES_MAX * 256u)
+#define XF_ATTEMPT_ROUNDS_MAX  96u
+#define XF_ATTEMPT_NOTES_MAX   4u
+#define XF_ATTEMPT_READY_SIZE  (4u + XF_ATTEMPT_NOTES_MAX * 256u)
 /* How long a report waits for the old host to see the MAC from outside. */
-#define XF_NETWORK_WAIT_MS    1500u
+#define XF_NETWORK_WAIT_MS     1500u
 /* One switch-over at a time on a node, but none waits longer than this for another's. */
-#define XF_SWITCH_WAIT_MS     10000u
+#define XF_SWITCH_WAIT_MS      10000u
+
+/* Of a check, in a report. */
+#define XF_ATTEMPT_REMARKS_MAX 6u
 
 struct xf_announce;
+struct xf_check;
 struct xf_learn;
 struct xf_watch;
 
@@ -30,6 +34,11 @@ struct xf_attempt {
     struct xf_slot dst;
     struct xf_migid id; /* epoch 0 while queued */
     bool queued;
+    struct xf_check *check; /* the proof that comes first; NULL: over */
+    bool unproven;          /* the operator goes on in spite of it */
+    uint32_t check_ms;      /* how long it took */
+    uint32_t n_remarks;     /* what it found and let pass */
+    char remarks[XF_ATTEMPT_REMARKS_MAX][256];
     bool adopted; /* begun before this agent, which does not know when or what was sent */
     bool may_queue;
     uint64_t order; /* of acceptance */
@@ -41,9 +50,9 @@ struct xf_attempt {
     char *config;
     struct xf_dom_needs needs;
     bool needs_known;
-    char failure[256];                     /* the mover's words */
-    char trouble[256];    /* the hypervisor's last complaint; it may have got over it */
-    char peer_words[256]; /* S: what D's mover said when it gave up */
+    char failure[256];          /* the mover's words */
+    char trouble[256];          /* the hypervisor's last complaint; it may have got over it */
+    char peer_words[256];       /* S: what D's mover said when it gave up */
     enum xf_reason peer_reason; /* and D's reason */
     char notes[XF_ATTEMPT_NOTES_MAX][256]; /* its remarks */
     uint32_t n_notes;
@@ -86,12 +95,15 @@ struct xf_attempt {
     struct xf_addresses addresses_sent;
 
     struct xf_asker *waiter;
+    bool waits; /* for the end; else for the beginning only */
 };
 
 /* S: accepted or queued. D: INTENT came. Replaces the one that is there. */
 struct xf_attempt *xf_attempt_new(struct xf_domain *dom, bool source);
 /* One that an earlier agent began: as much of it as the record and the hypervisor know. */
 void xf_attempt_adopt(struct xf_domain *dom);
+/* S: the protocol knows nothing of it yet: it is being checked, or queued. */
+bool xf_attempt_is_waiting(const struct xf_domain *dom);
 /* S: the domain's configuration as it is now. XF_REASON_BUSY: ask again. */
 enum xf_reason xf_attempt_configure(struct xf_domain *dom);
 void xf_attempt_free(struct xf_domain *dom); /* when there is one */

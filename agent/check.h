@@ -32,5 +32,7 @@ struct xf_check *xf_check_start(struct xf_domain *dom, struct xf_slot target,
                                 void *arg);
 /* done will not come. Takes NULL. */
 void xf_check_stop(struct xf_check *check);
+/* Ends them all, for an agent that stops: AGENT_RESTARTED. */
+void xf_checks_end(struct xf_agent *agent);
 
 #endif

@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "attempt.h"
 #include "log_qb.h"
+#include "matrix.h"
 #include "mover_proc.h"
 #include "preflight.h"
 #include "requests.h"
@@ -216,6 +217,7 @@ void xf_domains_free(struct xf_agent *agent)
         xf_mover_abandon(dom->mover);
         xf_preflight_stop(dom->preflight);
         xf_attempt_free(dom);
+        xf_matrix_drop(dom);
         json_decref(dom->progress);
         free(dom->mover_first);
         free(dom->create_config);

@@ -15,6 +15,7 @@
 #include <qb/qbloop.h>
 
 #include "core.h"
+#include "host.h"
 #include "link.h"
 #include "precopy.h"
 
@@ -67,7 +68,9 @@ struct xf_dom_needs {
         char path[256];
         bool writable;
     } disk[XF_DISKS_MAX];
-    bool pv; /* paravirtualised: no hardware helps with its memory */
+    bool pv;                /* paravirtualised: no hardware helps with its memory */
+    uint32_t n_passthrough; /* devices and other things of the host's own that are given to it */
+    bool vnuma;             /* it has a virtual NUMA layout */
 };
 
 struct xf_hyper; /* the driver's own */
@@ -96,6 +99,17 @@ struct xf_hyper_ops {
 
     /* Immediate; 0 or negative errno. */
     int (*facts)(struct xf_hyper *hyper, struct xf_host_facts *ret_facts);
+    /*
+     * Immediate: the most of a processor that a domain may be given here, one of that kind (.pv of
+     * what needs() says). .known is false where the hypervisor does not tell. 0 or negative errno.
+     */
+    int (*cpu)(struct xf_hyper *hyper, bool pv, struct xf_cpu *ret_cpu);
+    /*
+     * Immediate: what the running domain was given and is able to; what is not known says so.
+     * .memory_mib, .logged and .cold are the caller's, and zero here. -ENOENT: no such domain;
+     * -EAGAIN: not looked at yet; -EINVAL: its configuration is none that needs() takes.
+     */
+    int (*guest)(struct xf_hyper *hyper, const struct xf_uuid *uuid, struct xf_guest *ret_guest);
     /* Immediate: every copy on this host, all name variants; at most max; 0 or negative errno. */
     int (*scan)(struct xf_hyper *hyper, struct xf_dom_info *ret_list, size_t max, size_t *ret_n);
     /* Immediate: the configuration the domain runs with, NUL-terminated. -EAGAIN: not read yet. */

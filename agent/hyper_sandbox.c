@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "domcfg.h"
+#include "sandbox/host_cpu.h"
 #include "text.h"
 
 _Static_assert(XF_DOMCFG_VIFS_MAX <= XF_VIFS_MAX && XF_DOMCFG_DISKS_MAX <= XF_DISKS_MAX,
@@ -198,6 +199,31 @@ static int sandbox_config(struct xf_hyper *hyper, const struct xf_uuid *uuid, ch
     return 0;
 }
 
+static int sandbox_cpu(struct xf_hyper *hyper, bool pv, struct xf_cpu *ret_cpu)
+{
+    (void)pv; /* one kind only */
+    xf_sandbox_host_cpu(hyper->dir, ret_cpu);
+    return 0;
+}
+
+/* Any guest suspends; that fail-suspend keeps one from it is no word of the guest's. */
+static int sandbox_guest(struct xf_hyper *hyper, const struct xf_uuid *uuid,
+                         struct xf_guest *ret_guest)
+{
+    struct xf_sandbox_domain *d = xf_sandbox_domain_find(hyper, uuid);
+    struct xf_dom_info info;
+
+    if (d == NULL || !xf_sandbox_domain_info(d, &info)) {
+        return -ENOENT;
+    }
+    if (d->status.has_cpu == 0) {
+        return -EAGAIN;
+    }
+    *ret_guest =
+        (struct xf_guest){ .cpu = d->status.cpu, .suspend_known = true, .can_suspend = true };
+    return 0;
+}
+
 /* Its configuration is its own: nothing to translate. */
 static void sandbox_translate(struct xf_hyper *hyper, uint64_t cookie, const char *text)
 {
@@ -298,6 +324,8 @@ const struct xf_hyper_ops xf_hyper_sandbox = {
     .open = sandbox_open,
     .close = sandbox_close,
     .facts = sandbox_facts,
+    .cpu = sandbox_cpu,
+    .guest = sandbox_guest,
     .scan = sandbox_scan,
     .config = sandbox_config,
     .translate = sandbox_translate,

@@ -51,6 +51,7 @@ void xf_xen_domain_seen(struct xf_hyper *hyper, const struct xf_xen_msg *msg)
         d->next = hyper->domains;
         hyper->domains = d;
     }
+    d->guest_told = d->guest_told && xf_uuid_eq(&d->info.uuid, &msg->dom.uuid);
     d->info = msg->dom;
     d->doubted = false;
     if (msg->config_size > 0) {
@@ -61,6 +62,17 @@ void xf_xen_domain_seen(struct xf_hyper *hyper, const struct xf_xen_msg *msg)
         }
     }
     tell(hyper, &d->info, false);
+}
+
+/* Nobody is told: it is no change of the domain's. */
+void xf_xen_guest_seen(struct xf_hyper *hyper, const struct xf_xen_msg *msg)
+{
+    struct xf_xen_domain *d = find_domid(hyper, msg->dom.domid);
+
+    if (d != NULL && xf_uuid_eq(&d->info.uuid, &msg->dom.uuid)) {
+        d->guest = msg->guest;
+        d->guest_told = true;
+    }
 }
 
 static void drop(struct xf_hyper *hyper, struct xf_xen_domain *domain)
@@ -134,6 +146,12 @@ static int xen_facts(struct xf_hyper *hyper, struct xf_host_facts *ret_facts)
     return 0;
 }
 
+static int xen_cpu(struct xf_hyper *hyper, bool pv, struct xf_cpu *ret_cpu)
+{
+    *ret_cpu = hyper->cpu[pv ? 1 : 0];
+    return 0;
+}
+
 static int xen_scan(struct xf_hyper *hyper, struct xf_dom_info *ret_list, size_t max, size_t *ret_n)
 {
     size_t n = 0;
@@ -153,6 +171,26 @@ static int xen_config(struct xf_hyper *hyper, const struct xf_uuid *uuid, char *
         return d == NULL ? -ENOENT : -EAGAIN;
     }
     return d->config[0] != '\0' && xf_text_copy(buf, size, d->config) ? 0 : -EMSGSIZE;
+}
+
+static int xen_guest(struct xf_hyper *hyper, const struct xf_uuid *uuid, struct xf_guest *ret_guest)
+{
+    const struct xf_xen_domain *d = xf_xen_domain_find(hyper, uuid);
+    struct xf_dom_needs needs;
+    struct xf_guest guest;
+    char err[128];
+
+    if (d == NULL || d->config == NULL || !d->guest_told) {
+        return d == NULL ? -ENOENT : -EAGAIN;
+    }
+    if (xf_xen_needs(d->config, &needs, err, sizeof(err)) != 0) {
+        return -EINVAL;
+    }
+    guest = d->guest;
+    guest.n_passthrough = needs.n_passthrough;
+    guest.vnuma = needs.vnuma;
+    *ret_guest = guest;
+    return 0;
 }
 
 /* ---- doing ---- */
@@ -250,6 +288,8 @@ const struct xf_hyper_ops xf_hyper_xen = {
     .open = xen_open,
     .close = xen_close,
     .facts = xen_facts,
+    .cpu = xen_cpu,
+    .guest = xen_guest,
     .scan = xen_scan,
     .config = xen_config,
     .translate = xen_translate,

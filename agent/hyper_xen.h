@@ -18,7 +18,9 @@ struct xf_xen_domain {
     struct xf_xen_domain *next;
     struct xf_dom_info info;
     char *config; /* NULL: not told yet */
-    bool doubted; /* told by a watcher that is dead */
+    bool guest_told;
+    struct xf_guest guest; /* but for what the configuration says */
+    bool doubted;          /* told by a watcher that is dead */
 };
 
 /* One operation: its process, then the look that shows its effect. */
@@ -42,6 +44,7 @@ struct xf_hyper {
     struct xf_hyper_events events;
     void *arg;
     struct xf_host_facts facts;
+    struct xf_cpu cpu[2]; /* [pv] */
     uint64_t memory_limit_mib;
     struct xf_xen_domain *domains;
     struct xf_xen_job *jobs;
@@ -75,6 +78,7 @@ bool xf_xen_destroying(const struct xf_hyper *hyper, const struct xf_uuid *uuid)
 
 /* hyper_xen.c: what the watcher told of a domain. */
 void xf_xen_domain_seen(struct xf_hyper *hyper, const struct xf_xen_msg *msg);
+void xf_xen_guest_seen(struct xf_hyper *hyper, const struct xf_xen_msg *msg);
 void xf_xen_domain_gone(struct xf_hyper *hyper, const struct xf_dom_info *info);
 /* A new watcher begins anew: what it has not told of when its first look is over, is gone. */
 void xf_xen_domains_doubt(struct xf_hyper *hyper);

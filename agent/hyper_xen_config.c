@@ -110,6 +110,36 @@ static int read_disks(const json_t *root, struct xf_dom_needs *needs, char *err,
     return 0;
 }
 
+/* "host:1.2" or "host:1d6b:0002" is a device of the host, "tablet" is one that qemu plays. */
+static bool is_hosts(const json_t *usbdevice)
+{
+    const char *name = json_string_value(usbdevice);
+
+    return name != NULL && strncmp(name, "host:", 5) == 0;
+}
+
+/* Devices, and bare pieces of the host, that are given to the domain. */
+static uint32_t count_passthrough(const json_t *root)
+{
+    const json_t *b_info = json_object_get(root, "b_info");
+    const json_t *hvm = json_object_get(b_info, "type.hvm");
+    size_t n = json_array_size(json_object_get(root, "pcidevs")) +
+               json_array_size(json_object_get(root, "dtdevs")) +
+               json_array_size(json_object_get(root, "usbdevs")) +
+               json_array_size(json_object_get(b_info, "ioports")) +
+               json_array_size(json_object_get(b_info, "irqs")) +
+               json_array_size(json_object_get(b_info, "iomem"));
+    const json_t *name;
+    size_t i;
+
+    n += is_hosts(json_object_get(hvm, "usbdevice")) ? 1 : 0;
+    json_array_foreach(json_object_get(hvm, "usbdevice_list"), i, name)
+    {
+        n += is_hosts(name) ? 1 : 0;
+    }
+    return (uint32_t)n; /* fewer than the text has bytes */
+}
+
 int xf_xen_needs(const char *config, struct xf_dom_needs *ret_needs, char *err, size_t err_size)
 {
     struct xf_dom_needs needs = { .n_vifs = 0 };
@@ -127,6 +157,9 @@ int xf_xen_needs(const char *config, struct xf_dom_needs *ret_needs, char *err, 
     rc = rc != 0 ? rc : read_memory(root, &needs, err, err_size);
     rc = rc != 0 ? rc : read_nics(root, &needs, err, err_size);
     rc = rc != 0 ? rc : read_disks(root, &needs, err, err_size);
+    needs.n_passthrough = count_passthrough(root);
+    needs.vnuma =
+        json_array_size(json_object_get(json_object_get(root, "b_info"), "vnuma_nodes")) > 0;
     needs.pv = strcmp(text_of(json_object_get(root, "c_info"), "type"), "pv") == 0;
     json_decref(root);
     if (rc == 0) {

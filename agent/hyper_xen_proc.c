@@ -222,6 +222,7 @@ static void watcher_heard(void *arg, size_t size)
     switch ((enum xf_xen_type)msg->type) {
     case XF_XEN_FACTS:
         hyper->facts = msg->facts;
+        memcpy(hyper->cpu, msg->cpu, sizeof(hyper->cpu));
         if (hyper->memory_limit_mib > 0 &&
             hyper->facts.memory_total_mib > hyper->memory_limit_mib) {
             hyper->facts.memory_total_mib = hyper->memory_limit_mib;
@@ -229,6 +230,9 @@ static void watcher_heard(void *arg, size_t size)
         break;
     case XF_XEN_DOMAIN:
         xf_xen_domain_seen(hyper, msg);
+        break;
+    case XF_XEN_GUEST:
+        xf_xen_guest_seen(hyper, msg);
         break;
     case XF_XEN_GONE:
         xf_xen_domain_gone(hyper, &msg->dom);

@@ -10,7 +10,9 @@ agent_xenferryd_SOURCES = \
 	agent/attempt_net.c \
 	agent/blackbox.c agent/blackbox.h \
 	agent/boot_number.c agent/boot_number.h \
-	agent/check.h \
+	agent/check.c agent/check.h \
+	agent/check_json.c agent/check_json.h \
+	agent/check_net.c agent/check_net.h \
 	agent/child.c agent/child.h \
 	agent/clock_qb.c agent/clock_qb.h \
 	agent/cluster_corosync.c agent/cluster_corosync.h \
@@ -31,14 +33,17 @@ agent_xenferryd_SOURCES = \
 	agent/xen/xen_proto.h \
 	agent/ipc_qb.c agent/ipc_qb.h \
 	agent/log_qb.c agent/log_qb.h \
-	agent/looks.h \
+	agent/looks.c agent/looks.h \
 	agent/main.c \
+	agent/matrix.c agent/matrix.h \
 	agent/mover_proc.c agent/mover_proc.h \
 	agent/net_announce.c agent/net_announce.h \
+	agent/net_bridge.c \
 	agent/net_learn.c \
 	agent/net_link.c agent/net_link.h \
 	agent/net_packet.c \
-	agent/net_probe.h \
+	agent/net_probe.c agent/net_probe.h \
+	agent/net_request.c agent/net_request.h \
 	agent/net_watch.c \
 	agent/ops.c \
 	agent/peers.c \
@@ -47,9 +52,11 @@ agent_xenferryd_SOURCES = \
 	agent/report.c agent/report.h \
 	agent/reserve.c agent/reserve.h \
 	agent/requests.c agent/requests.h \
+	agent/requests_check.c \
 	agent/requests_domain.c \
 	agent/requests_foreign.c \
 	agent/requests_move.c \
+	agent/requests_peer.c \
 	agent/requests_show.c \
 	agent/secret.c agent/secret.h \
 	agent/settings.c agent/settings.h \
@@ -57,4 +64,5 @@ agent_xenferryd_SOURCES = \
 	agent/step.c \
 	agent/store_file.c agent/store_file.h \
 	agent/store_notes.c agent/store_notes.h \
-	agent/store_writer.c agent/store_writer.h
+	agent/store_writer.c agent/store_writer.h \
+	agent/visits.c agent/visits.h

@@ -15,10 +15,11 @@
 #include <sys/types.h>
 
 #include "announce.h"
+#include "probe.h"
 
 /* Ports of one bridge that lead outside: one, or a few uplinks side by side. */
 #define XF_NET_OUTSIDE_MAX 8u
-#define XF_NET_FILTER_MAX  32u /* instructions of our own filters */
+#define XF_NET_FILTER_MAX  48u /* instructions of our own filters */
 
 struct xf_net_link {
     int fd; /* -1: closed */
@@ -33,6 +34,14 @@ struct xf_net_ports {
     int ifindex[XF_NET_OUTSIDE_MAX];
 };
 
+struct xf_net_bridge {
+    int ifindex; /* 0: there is none */
+    uint8_t mac[XF_MAC_SIZE];
+    struct xf_bridge_facts facts;
+    struct xf_net_ports outside;
+    char port[XF_NET_OUTSIDE_MAX][16]; /* the names of .outside */
+};
+
 int xf_net_link_open(struct xf_net_link *link);
 void xf_net_link_close(struct xf_net_link *link); /* also when closed */
 
@@ -40,6 +49,12 @@ void xf_net_link_close(struct xf_net_link *link); /* also when closed */
 int xf_net_outside(struct xf_net_link *link, int bridge, struct xf_net_ports *ret_ports);
 /* Is it one of those behind which guests are: a tap or a Xen vif? */
 bool xf_net_is_guest(struct xf_net_link *link, int ifindex);
+/*
+ * What the kernel says of the bridge of that name; facts.error stays 0. A bridge is one of the
+ * kernel's or one of Open vSwitch's, whose ports the kernel does not show: it counts as
+ * forwarding. 0, also when there is none, or negative errno.
+ */
+int xf_net_bridge(struct xf_net_link *link, const char *name, struct xf_net_bridge *ret_bridge);
 /*
  * Ports behind which the bridge has learned this MAC (one for each VLAN at most). 0, also when
  * there is none, or negative errno.
@@ -59,6 +74,7 @@ int xf_net_listen_move(int fd, int ifindex);
 
 struct xf_net_packet {
     size_t size;    /* bytes in buf, cut to its size */
+    size_t whole;   /* bytes that the frame had */
     uint16_t vlan;  /* taken off by the kernel, or XF_VLAN_NONE */
     uint64_t at_ns; /* CLOCK_MONOTONIC, when the kernel got it */
     uint8_t buf[128];

@@ -92,6 +92,7 @@ static void take_control(struct msghdr *message, struct xf_net_packet *packet)
             memcpy(&aux, CMSG_DATA(c), sizeof(aux));
             packet->vlan = (aux.tp_status & TP_STATUS_VLAN_VALID) != 0 ? aux.tp_vlan_tci & 0x0fff
                                                                        : XF_VLAN_NONE;
+            packet->whole = aux.tp_len;
         } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
             struct timespec stamp;
             uint64_t age;
@@ -124,6 +125,7 @@ int xf_net_receive(int fd, struct xf_net_packet *ret_packet)
         return -errno;
     }
     ret_packet->size = from.sll_pkttype == PACKET_OUTGOING ? 0 : (size_t)got;
+    ret_packet->whole = ret_packet->size;
     ret_packet->vlan = XF_VLAN_NONE;
     ret_packet->at_ns = xf_net_now_ns();
     take_control(&message, ret_packet);

@@ -61,6 +61,9 @@ const char *xf_report_state(const struct xf_domain *dom)
 {
     const struct xf_attempt *at = dom->attempt;
 
+    if (at != NULL && at->check != NULL) {
+        return "checking";
+    }
     if (at != NULL && at->queued) {
         return "queued";
     }
@@ -127,7 +130,7 @@ json_t *xf_report_migration(struct xf_domain *dom)
     const struct xf_round none = { .cap_percent = 100 };
     const struct xf_round *r =
         at != NULL && at->n_rounds > 0 ? &at->rounds[at->n_rounds - 1] : &none;
-    bool queued = at != NULL && at->queued;
+    bool waiting = xf_attempt_is_waiting(dom);
     char id[XF_NAME_SIZE + 16], missing[256];
     uint64_t bytes = 0, sent = 0;
 
@@ -139,9 +142,9 @@ json_t *xf_report_migration(struct xf_domain *dom)
     missing_text(dom, missing, sizeof(missing));
     return json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:o}", "domain",
-        xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", queued ? "" : id, "source",
-        xf_peer_slot_name(agent, queued ? agent->cluster.self : dom->core.src), "destination",
-        xf_peer_slot_name(agent, queued ? at->dst : dom->core.dst), "state", xf_report_state(dom),
+        xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", waiting ? "" : id, "source",
+        xf_peer_slot_name(agent, waiting ? agent->cluster.self : dom->core.src), "destination",
+        xf_peer_slot_name(agent, waiting ? at->dst : dom->core.dst), "state", xf_report_state(dom),
         "missing", missing, "round", (json_int_t)r->number, "pages_total",
         number((uint64_t)dom->memory_mib * PAGES_PER_MIB), "pages_sent", number(sent),
         "pages_dirty", number(r->pages_dirty), "bytes_wire", number(bytes), "rate_kibps",
@@ -262,6 +265,9 @@ json_t *xf_report_end(struct xf_domain *dom)
         json_array_append_new(rounds, round_json(&at->rounds[i]));
         bytes += at->rounds[i].bytes_wire;
     }
+    for (uint32_t i = 0; i < at->n_remarks; i++) {
+        json_array_append_new(notes, json_string(at->remarks[i]));
+    }
     for (uint32_t i = 0; i < at->n_notes; i++) {
         json_array_append_new(notes, json_string(at->notes[i]));
     }
@@ -273,13 +279,14 @@ json_t *xf_report_end(struct xf_domain *dom)
              detail[0] != '\0' ? ": " : "", detail);
     xf_migid_text(agent, &at->id, id, sizeof(id));
     return json_pack(
-        "{s:s,s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "domain",
-        xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id, "source",
+        "{s:s,s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+        "domain", xf_domain_shown(dom), "uuid", dom->uuid_text, "migration", id, "source",
         xf_peer_name(agent, at->id.src), "source_boot", (json_int_t)at->id.boot.v, "destination",
         xf_peer_slot_name(agent, at->dst), "result", result, "reason",
         xf_reason_name(at->end_reason), "text", text, "cold", at->options.cold, "started",
         since_begun(at, json_string(at->started)), "duration_ms",
-        since_begun(at, number(at->ended_ms - at->started_ms)), "bytes_wire",
+        since_begun(at, number(at->ended_ms - at->started_ms)), "check_ms",
+        at->check_ms != 0 ? number(at->check_ms) : json_null(), "bytes_wire",
         since_begun(at, number(t->bytes_wire != 0 ? t->bytes_wire : bytes)), "bytes_stream",
         since_begun(at, number(t->bytes_stream)), "pages_total",
         number(t->pages_total != 0 ? t->pages_total : (uint64_t)dom->memory_mib * PAGES_PER_MIB),
@@ -313,7 +320,7 @@ void xf_report_progress(struct xf_domain *dom, bool to_group)
     json_t *addresses = at != NULL && to_group ? xf_attempt_net_addresses(at) : NULL;
 
     xf_request_watchers(dom->agent, event);
-    if (at != NULL && at->waiter != NULL) {
+    if (at != NULL && at->waiter != NULL && at->waits) {
         xf_answer_event(at->waiter, event);
     }
     json_decref(event);

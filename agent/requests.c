@@ -40,6 +40,10 @@ static const struct {
     { .verb = "destroy", .run = xf_request_destroy, .to_holder = true },
     { .verb = "confirm-off", .run = xf_request_confirm_off },
     { .verb = "move", .run = xf_request_move, .to_holder = true },
+    { .verb = "check", .run = xf_request_check, .to_holder = true },
+    { .verb = "matrix", .run = xf_request_matrix },
+    { .verb = "visit", .run = xf_request_visit },
+    { .verb = "probe", .run = xf_request_probe },
     { .verb = "cancel", .run = xf_request_cancel, .to_holder = true },
     { .verb = "resolve", .run = xf_request_resolve, .to_holder = true, .to_party = true },
 };
@@ -185,6 +189,9 @@ void xf_reply_received(struct xf_agent *agent, struct xf_node from, const struct
 {
     struct xf_ctl_reply reply;
 
+    if (xf_question_answered(agent, from, frame)) {
+        return;
+    }
     for (struct xf_forward **at = &agent->forwards; *at != NULL; at = &(*at)->next) {
         struct xf_asker *asker = (*at)->asker;
 
@@ -338,6 +345,7 @@ void xf_request_nodes_left(struct xf_agent *agent)
             at = &(*at)->next;
         }
     }
+    xf_questions_nodes_left(agent);
     for (struct xf_asker *asker = agent->askers; asker != NULL; asker = asker->next) {
         const struct xf_peer *peer = asker->node.id != 0 ? xf_peer_of(agent, asker->node) : NULL;
 
@@ -349,6 +357,7 @@ void xf_request_nodes_left(struct xf_agent *agent)
 
 void xf_requests_free(struct xf_agent *agent)
 {
+    xf_questions_free(agent);
     while (agent->forwards != NULL) {
         end_forward(&agent->forwards);
     }

@@ -5,6 +5,8 @@
  *   requests.c         who asks, answers in parts, the table of verbs, forwarding
  *   requests_move.c    move, cancel, resolve
  *   requests_domain.c  create, destroy, confirm-off
+ *   requests_peer.c    what this agent asks of another
+ *   requests_check.c   check, matrix
  *   requests_show.c    what only looks
  */
 #ifndef XF_REQUESTS_H
@@ -69,11 +71,32 @@ void xf_request_confirm_off(struct xf_asker *asker, const struct xf_ctl_request 
 void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *request);
 void xf_request_cancel(struct xf_asker *asker, const struct xf_ctl_request *request);
 void xf_request_resolve(struct xf_asker *asker, const struct xf_ctl_request *request);
+void xf_request_check(struct xf_asker *asker, const struct xf_ctl_request *request);
+void xf_request_matrix(struct xf_asker *asker, const struct xf_ctl_request *request);
+/* visits.c: for other agents' checks only */
+void xf_request_visit(struct xf_asker *asker, const struct xf_ctl_request *request);
+void xf_request_probe(struct xf_asker *asker, const struct xf_ctl_request *request);
 
 /* DOMAIN of docs/control.md */
 json_t *xf_request_domain_json(const struct xf_domain *dom);
 /* "1" means yes. */
 bool xf_request_flag(const struct xf_ctl_request *request, const char *key);
+
+/* requests_peer.c: a request of this agent's own, to another. */
+struct xf_question;
+/* Once, from the loop. body: the answer's, borrowed, may be NULL. A time-out reads PEER_SILENT. */
+typedef void (*xf_question_done_fn)(void *arg, enum xf_reason reason, const char *text,
+                                    json_t *body);
+struct xf_question *xf_question_ask(struct xf_agent *agent, struct xf_node node,
+                                    const struct xf_ctl_request *request, uint32_t timeout_ms,
+                                    xf_question_done_fn done, void *arg);
+/* done will not come. Takes NULL. */
+void xf_question_forget(struct xf_question *question);
+/* False: the reply belongs to none. */
+bool xf_question_answered(struct xf_agent *agent, struct xf_node from,
+                          const struct xf_frame *frame);
+void xf_questions_nodes_left(struct xf_agent *agent);
+void xf_questions_free(struct xf_agent *agent);
 
 /* requests_foreign.c: what another toolstack's migration left on this host. */
 void xf_foreign_list(struct xf_agent *agent, json_t *list);

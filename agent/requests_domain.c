@@ -292,7 +292,7 @@ void xf_request_destroy(struct xf_asker *asker, const struct xf_ctl_request *req
         xf_answer(asker, XF_REASON_NOT_RUNNING, "", NULL);
         return;
     }
-    if (dom->attempt != NULL && dom->attempt->queued) {
+    if (xf_attempt_is_waiting(dom)) {
         xf_attempt_refuse(dom, XF_REASON_CANCELLED, "the domain is destroyed");
     }
     dom->destroyer = asker;

@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "attempt.h"
+#include "check.h"
+#include "check_json.h"
 #include "log_qb.h"
+#include "matrix.h"
 #include "report.h"
 #include "requests.h"
 #include "slots.h"
@@ -74,16 +77,12 @@ static bool read_options(struct xf_asker *asker, const struct xf_ctl_request *re
     return true;
 }
 
-/* What can be said before the protocol is asked. */
-static enum xf_reason check_move(const struct xf_domain *dom, const struct xf_peer *to)
+/* What can be said before the protocol is asked, of the domain and of the target. */
+static enum xf_reason check_now(const struct xf_domain *dom, const struct xf_peer *to)
 {
     const struct xf_agent *agent = dom->agent;
 
-    if (to == NULL) {
-        return XF_REASON_UNKNOWN_NODE;
-    }
-    if (xf_core_busy(&dom->core) || dom->destroyer != NULL || dom->destroying ||
-        (dom->attempt != NULL && dom->attempt->source && !dom->attempt->ended)) {
+    if (xf_core_busy(&dom->core) || dom->destroyer != NULL || dom->destroying) {
         return XF_REASON_BUSY;
     }
     if (dom->core.state != XF_ST_HOME) {
@@ -107,6 +106,17 @@ static enum xf_reason check_move(const struct xf_domain *dom, const struct xf_pe
     return XF_REASON_OK;
 }
 
+static enum xf_reason check_move(const struct xf_domain *dom, const struct xf_peer *to)
+{
+    if (to == NULL) {
+        return XF_REASON_UNKNOWN_NODE;
+    }
+    if (dom->attempt != NULL && dom->attempt->source && !dom->attempt->ended) {
+        return XF_REASON_BUSY;
+    }
+    return check_now(dom, to);
+}
+
 static json_t *accepted_json(const struct xf_domain *dom)
 {
     char id[XF_NAME_SIZE + 16];
@@ -118,14 +128,119 @@ static json_t *accepted_json(const struct xf_domain *dom)
     return json_pack("{s:s,s:s}", "event", "accepted", "migration", id);
 }
 
+/* The proof is made, or waived: begins, or waits for a slot. */
+static void admit(struct xf_domain *dom)
+{
+    struct xf_attempt *at = dom->attempt;
+    struct xf_asker *asker = at->waiter;
+    enum xf_reason reason = check_now(dom, &dom->agent->peer[at->dst.i]);
+    json_t *accepted;
+
+    if (reason == XF_REASON_OK) {
+        reason = xf_slots_admit(dom);
+    }
+    if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
+        xf_attempt_refuse(dom, reason,
+                          reason == XF_REASON_CONFIG ? "it is not UTF-8, or too long"
+                          : reason == XF_REASON_AUTH ? dom->agent->secret_error
+                                                     : "");
+        return;
+    }
+    accepted = accepted_json(dom);
+    if (!at->waits) {
+        at->waiter = NULL;
+        xf_answer(asker, reason, "", accepted);
+        return;
+    }
+    xf_answer_event(asker, accepted);
+    json_decref(accepted);
+}
+
+static void remark(struct xf_domain *dom, const char *subject, const char *sentence,
+                   const char *detail)
+{
+    struct xf_attempt *at = dom->attempt;
+    char text[sizeof(at->remarks[0]) * 3];
+
+    snprintf(text, sizeof(text), "%s%s%s%s%s%s", subject, subject[0] != '\0' ? ": " : "", sentence,
+             detail[0] != '\0' ? " (" : "", detail, detail[0] != '\0' ? ")" : "");
+    xf_text_utf8_mend(text);
+    xf_domain_log(dom, LOG_WARNING, "goes on all the same: %s", text);
+    if (at->n_remarks < XF_ATTEMPT_REMARKS_MAX) {
+        char *kept = at->remarks[at->n_remarks++];
+
+        snprintf(kept, sizeof(at->remarks[0]), "%.*s", (int)sizeof(at->remarks[0]) - 1, text);
+        xf_text_utf8_mend(kept); /* it may be cut within a letter */
+    }
+}
+
+/* What refuses comes first: a report has not room for everything. */
+static void take_remarks(struct xf_domain *dom, const struct xf_findings *findings)
+{
+    static const enum xf_severity order[] = { XF_REFUSE, XF_WARN };
+
+    for (size_t s = 0; s < sizeof(order) / sizeof(order[0]); s++) {
+        for (uint32_t i = 0; i < findings->n; i++) {
+            const struct xf_finding *f = &findings->of[i];
+
+            if (xf_finding_severity(f->id) == order[s]) {
+                remark(dom, f->subject, xf_finding_sentence(f->id), f->detail);
+            }
+        }
+    }
+}
+
+static void refuse(struct xf_domain *dom, enum xf_reason reason, const char *text,
+                   const struct xf_findings *findings)
+{
+    struct xf_asker *asker = dom->attempt->waiter;
+
+    xf_domain_log(dom, LOG_WARNING, "does not move to %s: %s: %s",
+                  xf_peer_slot_name(dom->agent, dom->attempt->dst), xf_reason_sentence(reason),
+                  text);
+    dom->attempt->waiter = NULL;
+    xf_answer(asker, reason, text,
+              json_pack("{s:s,s:s,s:o}", "event", "refused", "reason", xf_reason_name(reason),
+                        "findings", xf_findings_json(findings)));
+    xf_attempt_free(dom);
+}
+
+static void move_checked(void *arg, enum xf_reason reason, const struct xf_findings *findings,
+                         json_t *evidence, uint32_t took_ms)
+{
+    struct xf_domain *dom = arg;
+    struct xf_attempt *at = dom->attempt;
+    char text[1000] = "";
+
+    at->check = NULL;
+    xf_matrix_learn(dom, at->dst, reason, findings, evidence, took_ms);
+    at->check_ms = took_ms;
+    if (reason == XF_REASON_BUSY) {
+        reason = XF_REASON_PEER_REFUSED;
+        xf_text_copy(text, sizeof(text), "it has checks enough");
+    }
+    if (reason == XF_REASON_OK) {
+        reason = xf_findings_reason(findings);
+        xf_findings_text(findings, XF_REFUSE, text, sizeof(text));
+    } else if (at->unproven && reason != XF_REASON_AGENT_RESTARTED) {
+        remark(dom, "", "the check could not be made", xf_reason_sentence(reason));
+    }
+    if (reason != XF_REASON_OK && (!at->unproven || reason == XF_REASON_AGENT_RESTARTED)) {
+        refuse(dom, reason, text, findings);
+        return;
+    }
+    take_remarks(dom, findings);
+    admit(dom);
+}
+
 void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *request)
 {
     struct xf_domain *dom = domain_of(asker, request);
     const char *to = xf_ctl_value(request, "to");
     const struct xf_peer *peer;
+    struct xf_check_options options;
     enum xf_reason reason;
     struct xf_attempt *at;
-    json_t *accepted;
 
     if (dom == NULL) {
         return;
@@ -147,21 +262,17 @@ void xf_request_move(struct xf_asker *asker, const struct xf_ctl_request *reques
     }
     at->dst = xf_cluster_slot(&asker->agent->cluster, peer->node);
     at->may_queue = xf_ctl_value(request, "queue") == NULL || xf_request_flag(request, "queue");
-    reason = xf_slots_admit(dom);
-    if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
-        xf_attempt_free(dom);
-        xf_answer(asker, reason, reason == XF_REASON_CONFIG ? "it is not UTF-8, or too long" : "",
-                  NULL);
-        return;
+    at->unproven = xf_request_flag(request, "unproven");
+    at->waits = xf_request_flag(request, "wait");
+    at->waiter = asker;
+    if (at->waits) {
+        json_t *checking = json_pack("{s:s}", "event", "checking");
+
+        xf_answer_event(asker, checking);
+        json_decref(checking);
     }
-    accepted = accepted_json(dom);
-    if (!xf_request_flag(request, "wait")) {
-        xf_answer(asker, reason, "", accepted);
-        return;
-    }
-    xf_answer_event(asker, accepted);
-    json_decref(accepted);
-    dom->attempt->waiter = asker;
+    options = (struct xf_check_options){ .cold = at->options.cold };
+    at->check = xf_check_start(dom, at->dst, &options, move_checked, dom);
 }
 
 /* ---- cancel ---- */
@@ -174,7 +285,7 @@ void xf_request_cancel(struct xf_asker *asker, const struct xf_ctl_request *requ
     if (dom == NULL) {
         return;
     }
-    if (dom->attempt != NULL && dom->attempt->queued) {
+    if (xf_attempt_is_waiting(dom)) {
         xf_attempt_refuse(dom, XF_REASON_CANCELLED, "");
         dom->step_refusal = XF_REASON_OK;
     } else if (!xf_core_busy(&dom->core) || dom->core.state == XF_ST_STARTING) {

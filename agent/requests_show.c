@@ -164,7 +164,7 @@ static json_t *migration_of(struct xf_domain *dom)
     const struct xf_core *core = &dom->core;
     bool source = core->src.i == dom->agent->cluster.self.i;
 
-    if (dom->attempt != NULL && dom->attempt->queued) {
+    if (xf_attempt_is_waiting(dom)) {
         return xf_report_migration(dom);
     }
     if (xf_core_busy(core) && core->state != XF_ST_STARTING &&

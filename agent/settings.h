@@ -40,6 +40,16 @@
       "a data connection that moves no byte for so long has stalled")                              \
     X(answer_timeout_ms, "answer-timeout-ms", NUMBER, 100, 3600000, "10000",                       \
       "how long another node may owe an answer before the tie-break begins")                       \
+    X(check_timeout_ms, "check-timeout-ms", NUMBER, 1000, 600000, "15000",                         \
+      "what a check has not proven within so long counts as unproven")                             \
+    X(check_disk_timeout_ms, "check-disk-timeout-ms", NUMBER, 100, 600000, "5000",                 \
+      "a disk that cannot be looked at within so long hangs")                                      \
+    X(check_interval_s, "check-interval-s", NUMBER, 0, 604800, "600",                              \
+      "how often each domain is checked against each other node; 0: only when asked")              \
+    X(check_budget_frames, "check-budget-frames", NUMBER, 1, 1000000, "600",                       \
+      "frames a minute that checks in the background may send from this node and to it")           \
+    X(check_budget_reads, "check-budget-reads", NUMBER, 1, 1000000, "600",                         \
+      "blocks a minute that checks in the background may read for this node's domains")            \
     X(retry_ms, "retry-ms", NUMBER, 50, 600000, "1000",                                            \
       "pause before an operation of the hypervisor that failed is tried again")                    \
     X(memory_limit_mib, "memory-limit-mib", NUMBER, 0, 67108864, "0",                              \

@@ -43,12 +43,12 @@ static bool is_destination(const struct xf_domain *dom)
     return xf_core_busy(&dom->core) && dom->core.state != XF_ST_STARTING && !is_source(dom);
 }
 
-/* Who waits for a slot takes none. */
+/* Who waits for a slot, or is being checked, takes none. */
 static bool is_queued(const struct xf_domain *dom)
 {
     const char *state = json_string_value(json_object_get(dom->progress, "state"));
 
-    return state != NULL && strcmp(state, "queued") == 0;
+    return state != NULL && (strcmp(state, "queued") == 0 || strcmp(state, "checking") == 0);
 }
 
 static bool names(const struct xf_domain *dom, const char *key, const char *node)

@@ -23,7 +23,7 @@ struct xf_blocks_verdict {
     uint32_t n_live;   /* changed on the source between its two looks */
     uint32_t n_differ; /* held still, and differ */
     uint64_t first_differing;
-    uint32_t n_missing; /* the target did not read what the source read */
+    uint32_t n_missing; /* read at the first look, and not at one of the others */
 };
 
 /* before, after: the source's two looks; between them the target's. */

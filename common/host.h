@@ -33,6 +33,12 @@ struct xf_cpu {
     uint32_t word[XF_N_CPU_WORDS];
 };
 
+/*
+ * What CPUID has in that leaf and subleaf (0 where it has none): eax, ebx, ecx, edx. Words that it
+ * holds, or the maker's name (leaf 0), are taken; .known is the caller's.
+ */
+void xf_cpu_take(struct xf_cpu *cpu, uint32_t leaf, uint32_t subleaf, const uint32_t reg[static 4]);
+
 /* One host, as far as a domain of one kind cares. */
 struct xf_host {
     char hypervisor[XF_NAME_SIZE]; /* "Xen 4.17.3", "sandbox 1" */

@@ -3,7 +3,7 @@ noinst_LIBRARIES += common/libxfcommon.a
 common_libxfcommon_a_CPPFLAGS = -I$(top_srcdir)/common $(XF_CPPFLAGS)
 common_libxfcommon_a_SOURCES = \
 	common/announce.c common/announce.h \
-	common/blocks.h \
+	common/blocks.c common/blocks.h \
 	common/bytes.h \
 	common/core.c common/core.h common/core_impl.h \
 	common/core_dest.c \
@@ -14,12 +14,12 @@ common_libxfcommon_a_SOURCES = \
 	common/core_vote.c \
 	common/ctl.c common/ctl.h \
 	common/disk.c common/disk.h \
-	common/diskmsg.h \
+	common/diskmsg.c common/diskmsg.h \
 	common/domcfg.c common/domcfg.h \
 	common/fields.c common/fields.h \
 	common/finding.c common/finding.h \
-	common/host.h \
-	common/identity.h \
+	common/host.c common/host.h \
+	common/identity.c common/identity.h \
 	common/ids.h \
 	common/invariant.c common/invariant.h \
 	common/journal.c common/journal.h \
@@ -27,9 +27,11 @@ common_libxfcommon_a_SOURCES = \
 	common/pack.c common/pack.h \
 	common/page.c common/page.h \
 	common/precopy.c common/precopy.h \
-	common/probe.h \
+	common/probe.c common/probe.h \
 	common/reason.c common/reason.h \
+	common/rota.c common/rota.h \
 	common/stream.c common/stream.h \
 	common/text.c common/text.h \
 	common/trace.c common/trace.h \
+	common/verdict.c \
 	common/wire.c common/wire.h

@@ -157,6 +157,84 @@ static void the_host_can_log_what_the_guest_writes(void **state)
     assert_true(needs.pv ? facts.logs_pv : facts.logs_hvm);
 }
 
+static bool is_empty(const struct xf_cpu *cpu)
+{
+    static const struct xf_cpu none;
+
+    return cpu->vendor[0] == '\0' && memcmp(cpu->word, none.word, sizeof(none.word)) == 0;
+}
+
+static void the_host_tells_its_processors_or_that_it_does_not(void **state)
+{
+    struct xf_cpu cpu, again;
+
+    (void)state;
+    for (int pv = 0; pv < 2; pv++) {
+        assert_int_equal(bed.ops->cpu(bed.a.hyper, pv != 0, &cpu), 0);
+        assert_true(xf_text_name_ok(cpu.vendor, sizeof(cpu.vendor)));
+        assert_true(cpu.known != is_empty(&cpu));
+        assert_int_equal(bed.ops->cpu(bed.a.hyper, pv != 0, &again), 0);
+        assert_int_equal(again.known, cpu.known);
+        assert_string_equal(again.vendor, cpu.vendor);
+        assert_memory_equal(again.word, cpu.word, sizeof(cpu.word));
+    }
+}
+
+/* By the rules that a move is judged by. */
+static void assert_fits(struct bed_host *host, const struct xf_guest *guest)
+{
+    struct xf_host there = { .hypervisor = "bed 1", .slots_free = 1 };
+    struct xf_findings found = { .n = 0 };
+    struct xf_guest judged = *guest;
+    struct xf_dom_needs needs;
+    char err[128];
+
+    assert_int_equal(bed.ops->needs(bed.config, &needs, err, sizeof(err)), 0);
+    assert_int_equal(bed.ops->cpu(host->hyper, needs.pv, &there.cpu), 0);
+    judged.logged = true;
+    xf_host_judge(&there, &there, &judged, 0, 0, &found);
+    if (found.n > 0) {
+        fail_msg("%s: %s", xf_finding_name(found.of[0].id), found.of[0].detail);
+    }
+}
+
+static void a_domain_was_given_no_more_than_its_host_has(void **state)
+{
+    struct xf_guest guest;
+
+    (void)state;
+    assert_int_equal(bed.ops->guest(bed.a.hyper, &bed.uuid, &guest), -ENOENT);
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_guest(&bed.a, &guest), 0);
+    assert_true(guest.cpu.known && !is_empty(&guest.cpu));
+    assert_int_equal(guest.n_passthrough, 0);
+    assert_false(guest.vnuma);
+    assert_int_equal(guest.memory_mib, 0);
+    assert_fits(&bed.a, &guest);
+}
+
+/* Whatever the host that it comes to has. */
+static void a_domain_keeps_the_processor_that_it_was_given(void **state)
+{
+    struct bed_image image = { .stop_at = 3 };
+    struct xf_guest before, after;
+    enum xf_reason reason;
+
+    (void)state;
+    assert_int_equal(bed_do(&bed.a, BED_CREATE), XF_REASON_OK);
+    assert_int_equal(bed_guest(&bed.a, &before), 0);
+    bed_save(&bed, false, &image);
+    assert_int_equal(bed_restore(&bed, &image, &reason), 0);
+    bed_image_free(&image);
+    assert_int_equal(bed_do(&bed.b, BED_UNPAUSE), XF_REASON_OK);
+    assert_int_equal(bed_rename(&bed.b, XF_VARIANT_PLAIN), XF_REASON_OK);
+    assert_int_equal(bed_guest(&bed.b, &after), 0);
+    assert_true(after.cpu.known);
+    assert_string_equal(after.cpu.vendor, before.cpu.vendor);
+    assert_memory_equal(after.cpu.word, before.cpu.word, sizeof(after.cpu.word));
+    assert_fits(&bed.b, &after);
+}
+
 static void a_saved_domain_is_suspended_and_its_copy_paused(void **state)
 {
     struct xf_dom_info info;
@@ -513,6 +591,9 @@ int main(int argc, char **argv)
         TEST(a_domain_that_cannot_be_built_leaves_nothing),
         TEST(needs_says_what_a_configuration_asks_of_a_host),
         TEST(the_host_can_log_what_the_guest_writes),
+        TEST(the_host_tells_its_processors_or_that_it_does_not),
+        TEST(a_domain_was_given_no_more_than_its_host_has),
+        TEST(a_domain_keeps_the_processor_that_it_was_given),
         TEST(a_saved_domain_is_suspended_and_its_copy_paused),
         TEST(the_policy_is_asked_twice_a_round_and_a_stop_sends_that_round_live),
         TEST(a_cold_save_suspends_first_and_asks_nothing),

@@ -279,6 +279,19 @@ int bed_config(struct bed_host *host, char *buf, size_t size)
     return rc;
 }
 
+int bed_guest(struct bed_host *host, struct xf_guest *ret_guest)
+{
+    struct bed *bed = host->bed;
+    int rc = bed->ops->guest(host->hyper, &bed->uuid, ret_guest);
+
+    for (unsigned ms = 0; rc == -EAGAIN && !bed->kind->config_kept && ms < bed->kind->wait_ms;
+         ms += 100) {
+        bed_idle(bed, 100);
+        rc = bed->ops->guest(host->hyper, &bed->uuid, ret_guest);
+    }
+    return rc;
+}
+
 void bed_free_is(struct bed_host *host, uint32_t less_mib)
 {
     struct xf_host_facts facts;

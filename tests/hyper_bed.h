@@ -144,6 +144,8 @@ enum xf_reason bed_do(struct bed_host *host, enum bed_op op);
 enum xf_reason bed_rename(struct bed_host *host, enum xf_variant variant);
 /* What config() says, which may be -EAGAIN for a while if the kind does not keep the text. */
 int bed_config(struct bed_host *host, char *buf, size_t size);
+/* What guest() says, which may be -EAGAIN for a while likewise. */
+int bed_guest(struct bed_host *host, struct xf_guest *ret_guest);
 /* Free memory is what it was at first less so much, within what a domain may take beside. */
 void bed_free_is(struct bed_host *host, uint32_t less_mib);
 /* XF_COPY_NONE when the scan does not show it. */

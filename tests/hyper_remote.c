@@ -236,6 +236,25 @@ static int remote_facts(struct xf_hyper *hyper, struct xf_host_facts *ret_facts)
     return rc;
 }
 
+static int remote_cpu(struct xf_hyper *hyper, bool pv, struct xf_cpu *ret_cpu)
+{
+    struct hw_msg msg = { .type = HW_CPU, .flag = pv };
+    int rc = ask(hyper, &msg, NULL, 0);
+
+    *ret_cpu = msg.cpu;
+    return rc;
+}
+
+static int remote_guest(struct xf_hyper *hyper, const struct xf_uuid *uuid,
+                        struct xf_guest *ret_guest)
+{
+    struct hw_msg msg = { .type = HW_GUEST, .uuid = *uuid };
+    int rc = ask(hyper, &msg, NULL, 0);
+
+    *ret_guest = msg.guest;
+    return rc;
+}
+
 static int remote_scan(struct xf_hyper *hyper, struct xf_dom_info *ret_list, size_t max,
                        size_t *ret_n)
 {
@@ -332,6 +351,8 @@ const struct xf_hyper_ops xf_hyper_remote = {
     .open = remote_open,
     .close = remote_close,
     .facts = remote_facts,
+    .cpu = remote_cpu,
+    .guest = remote_guest,
     .scan = remote_scan,
     .config = remote_config,
     .translate = remote_translate,

@@ -105,6 +105,12 @@ static void look(const struct hw_msg *msg)
     case HW_FACTS:
         answer.rc = ops->facts(hyper, &answer.facts);
         break;
+    case HW_CPU:
+        answer.rc = ops->cpu(hyper, msg->flag, &answer.cpu);
+        break;
+    case HW_GUEST:
+        answer.rc = ops->guest(hyper, &msg->uuid, &answer.guest);
+        break;
     case HW_SCAN:
         answer.rc = ops->scan(hyper, (struct xf_dom_info *)(void *)buf, msg->number, &n);
         n *= sizeof(struct xf_dom_info);
@@ -162,8 +168,8 @@ static int32_t on_request(int32_t fd, int32_t revents, void *data)
         qb_loop_stop(loop);
         return -1;
     }
-    if (msg.type == HW_FACTS || msg.type == HW_SCAN || msg.type == HW_CONFIG ||
-        msg.type == HW_NEEDS) {
+    if (msg.type == HW_FACTS || msg.type == HW_CPU || msg.type == HW_GUEST || msg.type == HW_SCAN ||
+        msg.type == HW_CONFIG || msg.type == HW_NEEDS) {
         look(&msg);
     } else if (msg.type == HW_RESERVE) {
         reply(ops->reserve(hyper, &msg.uuid, msg.number), NULL, 0);

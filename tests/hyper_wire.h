@@ -15,6 +15,8 @@ enum hw_type {
     /* the agent's side; each is answered by REPLY */
     HW_OPEN = 1,  /* .number: memory limit; tail: folder */
     HW_FACTS,     /* -> .facts */
+    HW_CPU,       /* .flag: of a PV guest -> .cpu */
+    HW_GUEST,     /* .uuid -> .guest */
     HW_SCAN,      /* .number: at most so many -> tail: xf_dom_info[] */
     HW_CONFIG,    /* .uuid .number: size of the buffer -> tail */
     HW_TRANSLATE, /* .cookie; tail: text */
@@ -61,6 +63,8 @@ struct hw_msg {
     struct xf_uuid uuid;
     struct xf_dom_info info;
     struct xf_host_facts facts;
+    struct xf_cpu cpu;
+    struct xf_guest guest;
 };
 
 /* 0 or negative errno; sets .size. */

@@ -28,6 +28,8 @@ EXTRA_DIST += tests/mutants.awk tests/mutants.list tests/stories tests/golden
 
 UNIT_TESTS += tests/unit_ctl
 tests_unit_ctl_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_host
+tests_unit_host_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_journal
 tests_unit_journal_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_link
@@ -85,6 +87,7 @@ tests_net_net_tool_SOURCES = \
 	agent/net_learn.c \
 	agent/net_link.c agent/net_link.h \
 	agent/net_packet.c \
+	agent/net_request.c agent/net_request.h \
 	agent/net_watch.c
 tests_net_net_guest_LDADD = common/libxfcommon.a
 tests_net_net_guest_SOURCES = tests/net/net_guest.c

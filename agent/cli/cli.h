@@ -9,8 +9,9 @@
  *   client.c      the connection
  *   cmd_move.c    move and watch: answers in events
  *   cmd_domain.c  create and resolve             cmd_console.c  xl's console, followed
+ *   cmd_check.c   check, and the matrix of all
  *   cmd_config.c cmd_keygen.c           what needs no agent
- *   show.c show_report.c                answers as text
+ *   show.c show_report.c show_check.c   answers as text
  *   bar.c table.c field.c units.c       pure helpers of these
  */
 #ifndef XF_CLI_H
@@ -102,6 +103,7 @@ int xf_ask_and_show(struct xf_cli *cli, struct xf_given *given);
 int xf_agent_check_alive(const struct xf_cli *cli);
 
 /* cmd_*.c */
+int xf_cmd_check(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_create(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_move(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_watch(struct xf_cli *cli, struct xf_given *given);
@@ -109,6 +111,11 @@ int xf_cmd_console(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_resolve(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_config(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_keygen(struct xf_cli *cli, struct xf_given *given);
+
+/* show_check.c */
+void xf_show_findings(const json_t *findings);
+void xf_show_check(const json_t *body, bool verbose);
+void xf_show_matrix(const struct xf_cli *cli, const json_t *body);
 
 /* show.c, show_report.c: print a body as text on stdout */
 void xf_show_nodes(const struct xf_cli *cli, const json_t *body);

@@ -141,13 +141,16 @@ static void take_event(struct stream *stream, const json_t *event)
     const char *kind = xf_field_text(event, "event");
     bool is_end = strcmp(kind, "ended") == 0;
 
-    if (strcmp(kind, "accepted") == 0) {
+    if (strcmp(kind, "accepted") == 0 || strcmp(kind, "checking") == 0) {
         stream->accepted = true;
     }
     if (stream->cli->json) {
         xf_print_json(event);
     } else if (strcmp(kind, "accepted") == 0) {
         show_accepted(stream, event);
+    } else if (strcmp(kind, "refused") == 0) {
+        end_bar(stream);
+        xf_show_findings(xf_field_array(event, "findings"));
     } else if (strcmp(kind, "progress") == 0) {
         show_progress(stream, event);
     } else if (is_end) {

@@ -16,6 +16,7 @@ agent_cli_xenferry_SOURCES = \
 	agent/cli/ask.c \
 	agent/cli/cli.h \
 	agent/cli/client.c agent/cli/client.h \
+	agent/cli/cmd_check.c \
 	agent/cli/cmd_config.c \
 	agent/cli/cmd_console.c \
 	agent/cli/cmd_domain.c \
@@ -24,6 +25,7 @@ agent_cli_xenferry_SOURCES = \
 	agent/cli/options.c \
 	agent/cli/say.c \
 	agent/cli/show.c \
+	agent/cli/show_check.c \
 	agent/cli/show_report.c \
 	agent/cli/xenferry.c \
 	agent/settings.c agent/settings.h

@@ -52,6 +52,10 @@ static const struct xf_option move_options[] = {
       .key = "force",
       .kind = XF_OPTION_FLAG,
       .help = "pause for as long as it takes, rather than give up" },
+    { .name = "unproven",
+      .key = "unproven",
+      .kind = XF_OPTION_FLAG,
+      .help = "whatever the check finds: its findings stand in the report" },
     { .name = "slow",
       .key = "slow",
       .kind = XF_OPTION_FLAG,
@@ -81,6 +85,20 @@ static const struct xf_option move_options[] = {
       .kind = XF_OPTION_NUMBER,
       .metavar = "S",
       .help = "give up after so many seconds" },
+    { .name = NULL },
+};
+
+static const struct xf_option check_options[] = {
+    { .name = "cold", .key = "cold", .kind = XF_OPTION_FLAG, .help = "for a move with --cold" },
+    { .name = "verbose",
+      .key = "verbose",
+      .kind = XF_OPTION_FLAG,
+      .help = "show what both hosts know of each disk and bridge" },
+    { .name = "all",
+      .key = "all",
+      .kind = XF_OPTION_FLAG,
+      .help = "every domain against every node, by the last checks" },
+    { .name = "now", .key = "now", .kind = XF_OPTION_FLAG, .help = "with --all: check first" },
     { .name = NULL },
 };
 
@@ -168,6 +186,15 @@ static const struct xf_verb verbs[] = {
         .options = move_options,
         .timeout_ms = QUICK_MS,
         .run = xf_cmd_move,
+    },
+    {
+        .name = "check",
+        .positional = { "domain", "to" },
+        .synopsis = "DOMAIN NODE [--cold] [--verbose] | --all [--now]",
+        .summary = "Prove that a domain can move to a node, or say why not",
+        .options = check_options,
+        .timeout_ms = SLOW_MS,
+        .run = xf_cmd_check,
     },
     {
         .name = "cancel",

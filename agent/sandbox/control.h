@@ -16,9 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host.h"
 #include "ids.h"
 
-#define XF_SANDBOX_VERSION   1u
+#define XF_SANDBOX_VERSION   2u
 #define XF_SANDBOX_MAGIC     0x58465342u
 #define XF_SANDBOX_PATH_SIZE 108 /* sun_path: the longest of the three names must fit */
 #define XF_SANDBOX_TEXT_SIZE 256
@@ -36,6 +37,8 @@ struct xf_sandbox_status {
     _Atomic uint64_t n_pages; /* 0 until the memory is there */
     struct xf_uuid uuid;
     char name[XF_NAME_SIZE];
+    _Atomic uint32_t has_cpu; /* 0 until the next line is there, which a restore's end brings */
+    struct xf_cpu cpu;        /* what the guest was given when it was created */
 };
 
 enum xf_sandbox_type {

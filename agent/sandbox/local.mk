@@ -4,6 +4,7 @@ agent_sandbox_libxfsandbox_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
 agent_sandbox_libxfsandbox_a_SOURCES = \
 	agent/sandbox/control.c agent/sandbox/control.h \
 	agent/sandbox/files.c agent/sandbox/files.h \
+	agent/sandbox/host_cpu.c agent/sandbox/host_cpu.h \
 	agent/sandbox/sandbox_client.c agent/sandbox/sandbox_client.h \
 	agent/sandbox/sandbox_mover.c
 

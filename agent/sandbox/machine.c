@@ -10,6 +10,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "text.h"
+
 #define PER_PAGE (XF_PAGE_SIZE / sizeof(uint32_t)) /* versions in a page of the table */
 
 int xf_machine_init(struct xf_machine *m, const struct xf_domcfg *cfg,
@@ -49,7 +51,7 @@ int xf_machine_init(struct xf_machine *m, const struct xf_domcfg *cfg,
     return -pthread_mutex_init(&m->lock, NULL);
 }
 
-void xf_machine_boot(struct xf_machine *m)
+void xf_machine_boot(struct xf_machine *m, const struct xf_cpu *cpu)
 {
     struct xf_guest_state *s = m->state;
 
@@ -59,12 +61,29 @@ void xf_machine_boot(struct xf_machine *m)
     s->first_data = 1 + (m->n_pages + PER_PAGE - 1) / PER_PAGE;
     s->cursor = s->first_data;
     s->rng = m->cfg.seed != 0 ? m->cfg.seed : (m->instance | 1);
+    s->cpu_known = cpu->known ? 1 : 0;
+    memcpy(s->cpu_vendor, cpu->vendor, sizeof(s->cpu_vendor));
+    memcpy(s->cpu_word, cpu->word, sizeof(s->cpu_word));
+    xf_machine_tell_cpu(m);
     for (uint64_t pfn = s->first_data; pfn < m->n_pages; pfn++) {
         /* 37 has no divisor in common with 100: spreads the share evenly over memory. */
         if (pfn * 37 % 100 < m->cfg.fill_percent) {
             xf_guest_write(m, pfn);
         }
     }
+}
+
+void xf_machine_tell_cpu(struct xf_machine *m)
+{
+    const struct xf_guest_state *s = m->state;
+    struct xf_cpu *cpu = &m->status->cpu;
+
+    cpu->known = s->cpu_known == 1 && xf_text_name_ok(s->cpu_vendor, sizeof(s->cpu_vendor));
+    if (cpu->known) {
+        memcpy(cpu->vendor, s->cpu_vendor, sizeof(cpu->vendor));
+        memcpy(cpu->word, s->cpu_word, sizeof(cpu->word));
+    }
+    atomic_store(&m->status->has_cpu, 1);
 }
 
 bool xf_machine_holds_guest(const struct xf_machine *m)

@@ -43,6 +43,10 @@ struct xf_guest_state {
     uint64_t writes;                                /* sum of the table of versions */
     uint64_t rng;
     uint64_t cursor; /* next page of the integrity check */
+    /* The processor that it was given, as a guest's system remembers it. */
+    uint32_t cpu_known; /* 1 */
+    char cpu_vendor[16];
+    uint32_t cpu_word[XF_N_CPU_WORDS];
 };
 _Static_assert(sizeof(struct xf_guest_state) <= XF_PAGE_SIZE, "page 0 holds it");
 
@@ -90,7 +94,9 @@ struct xf_machine {
 int xf_machine_init(struct xf_machine *m, const struct xf_domcfg *cfg,
                     struct xf_sandbox_status *status);
 /* Lays out a new guest in its memory, as loading a kernel would. */
-void xf_machine_boot(struct xf_machine *m);
+void xf_machine_boot(struct xf_machine *m, const struct xf_cpu *cpu);
+/* Puts what its guest was given, which may have come from afar, into the status page. */
+void xf_machine_tell_cpu(struct xf_machine *m);
 /* Does the memory hold a guest of this machine? For a restored one. */
 bool xf_machine_holds_guest(const struct xf_machine *m);
 /* Starts the guest's threads, standing still. 0 or negative errno. */

@@ -257,5 +257,6 @@ enum xf_reason xf_restore(struct xf_machine *m, int in, char *text, size_t size)
         return XF_REASON_RESTORE;
     }
     atomic_store(&m->check_left, m->n_pages);
+    xf_machine_tell_cpu(m);
     return XF_REASON_OK;
 }

@@ -20,6 +20,7 @@
 
 #include "files.h"
 #include "link.h"
+#include "host_cpu.h"
 #include "machine.h"
 #include "sandbox_ask.h"
 #include "server.h"
@@ -244,10 +245,12 @@ static int become_daemon(void)
 
 /* Opens all that the machine will ever need: nothing is opened when it is unpaused (H12). */
 static enum xf_reason build(struct xf_machine *m, const struct xf_domcfg *cfg,
-                            struct xf_sandbox_status *status, bool boots, char *text, size_t size)
+                            struct xf_sandbox_status *status, const struct options *o, char *text,
+                            size_t size)
 {
     enum xf_reason reason = XF_REASON_OK;
     int rc = xf_machine_init(m, cfg, status);
+    struct xf_cpu cpu;
 
     if (rc < 0) {
         (void)snprintf(text, size, "memory: %s", strerror(-rc));
@@ -257,8 +260,9 @@ static enum xf_reason build(struct xf_machine *m, const struct xf_domcfg *cfg,
         xf_guest_net_open(m, &reason, text, size) < 0) {
         return reason;
     }
-    if (boots) {
-        xf_machine_boot(m);
+    if (o->restore < 0) {
+        xf_sandbox_host_cpu(o->dir, &cpu);
+        xf_machine_boot(m, &cpu);
     } else if (fallocate(m->mem_fd, 0, 0, (off_t)(m->n_pages * XF_PAGE_SIZE)) < 0) {
         /* Taken before the transfer: a host without memory refuses the move, and no page waits. */
         (void)snprintf(text, size, "memory: %s", strerror(errno));
@@ -313,7 +317,7 @@ static _Noreturn void run_daemon(const struct options *o, const struct xf_domcfg
     enum xf_reason reason;
     int rc = 0;
 
-    reason = build(&machine, cfg, status, o->restore < 0, text, sizeof(text));
+    reason = build(&machine, cfg, status, o, text, sizeof(text));
     if (reason == XF_REASON_OK) {
         rc = xf_files_config(o->dir, &o->uuid, config, size);
         server.listener = rc == 0 ? xf_files_listen(o->dir, &o->uuid) : rc;

@@ -24,6 +24,7 @@ agent_xen_libxfxen_a_SOURCES = $(xen_shared)
 agent_xen_xenferry_xen_CFLAGS = $(xen_cflags)
 agent_xen_xenferry_xen_LDADD = agent/xen/libxfxen.a common/libxfcommon.a $(XEN_LIBS) -lpthread
 agent_xen_xenferry_xen_SOURCES = \
+	agent/xen/xen_guest.c agent/xen/xen_guest.h \
 	agent/xen/xen_main.c \
 	agent/xen/xen_ops.c agent/xen/xen_ops.h \
 	agent/xen/xen_translate.c \

@@ -7,6 +7,7 @@
  *   xen_lib.c    what all programs share         xen_watch.c      sees and unpauses
  *   xen_ops.c    create, destroy, resume, rename xen_translate.c  xl's configuration
  *   xen_mark.c   marks in /run                   xen_keep.c        starts keepers
+ *   xen_guest.c  what a guest was given
  *   xen_save.c xen_restore.c xen_policy.c        the mover's side
  */
 #include "config.h"

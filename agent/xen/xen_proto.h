@@ -30,8 +30,9 @@ enum xf_xen_type {
     XF_XEN_RESUME,    /* .uuid */
     XF_XEN_RENAME,    /* .uuid .dom.variant */
     /* -> agent */
-    XF_XEN_FACTS,  /* .facts; the first one says that Xen is there */
+    XF_XEN_FACTS,  /* .facts .cpu; the first one says that Xen is there */
     XF_XEN_DOMAIN, /* .dom; with its .config unless that is as it was */
+    XF_XEN_GUEST,  /* .dom.uuid .dom.domid .guest, but for what its configuration says */
     XF_XEN_GONE,   /* .dom.uuid .dom.domid */
     XF_XEN_LOOKED, /* all that there was when LOOK with .cookie came is told; 0: at the start */
     XF_XEN_DONE,   /* .cookie .reason .text */
@@ -45,6 +46,8 @@ struct xf_xen_msg {
     struct xf_uuid uuid;
     struct xf_dom_info dom;
     struct xf_host_facts facts;
+    struct xf_cpu cpu[2]; /* the most for a PV guest: 1, for any other: 0 */
+    struct xf_guest guest;
     char text[XF_XEN_TEXT];
     uint32_t config_size;            /* with its NUL; 0: none */
     char config[XF_CONFIG_SIZE_MAX]; /* only config_size bytes are sent */
@@ -63,6 +66,9 @@ static inline bool xf_xen_msg_ok(const struct xf_xen_msg *msg, size_t size)
            (msg->config_size == 0 || msg->config[msg->config_size - 1] == '\0') &&
            memchr(msg->text, '\0', sizeof(msg->text)) != NULL &&
            memchr(msg->dom.name, '\0', sizeof(msg->dom.name)) != NULL &&
+           memchr(msg->cpu[0].vendor, '\0', sizeof(msg->cpu[0].vendor)) != NULL &&
+           memchr(msg->cpu[1].vendor, '\0', sizeof(msg->cpu[1].vendor)) != NULL &&
+           memchr(msg->guest.cpu.vendor, '\0', sizeof(msg->guest.cpu.vendor)) != NULL &&
            memchr(msg->facts.version, '\0', sizeof(msg->facts.version)) != NULL &&
            memchr(msg->facts.scheduler, '\0', sizeof(msg->facts.scheduler)) != NULL;
 }

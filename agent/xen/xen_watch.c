@@ -23,6 +23,7 @@
 
 #include <xenstore.h>
 
+#include "xen_guest.h"
 #include "xen_mark.h"
 #include "xen_proto.h"
 
@@ -38,6 +39,9 @@ struct known {
     bool stays;        /* known after it */
     bool config_stale; /* it has changed, or was never read */
     char *config;      /* as told last */
+    bool guest_told;
+    bool suspends;         /* the guest has said so */
+    struct xf_guest guest; /* as told last */
 };
 
 struct eyes {
@@ -46,6 +50,7 @@ struct eyes {
     struct xs_handle *xs;
     int wake_fd;
     const char *scheduler;
+    struct xf_cpu cpu[2];   /* [pv] */
     _Atomic uint64_t asked; /* cookie of the last LOOK */
     struct known *known;
     unsigned n_known, max_known;
@@ -104,6 +109,7 @@ static void tell_facts(struct eyes *eyes)
     msg->facts.logs_pv = (phys.capabilities & XEN_SYSCTL_PHYSCAP_shadow) != 0;
     msg->facts.logs_hvm =
         (phys.capabilities & (XEN_SYSCTL_PHYSCAP_shadow | XEN_SYSCTL_PHYSCAP_hap)) != 0;
+    memcpy(msg->cpu, eyes->cpu, sizeof(msg->cpu));
     (void)tell(msg);
 }
 
@@ -215,6 +221,37 @@ static void tell_domain(struct eyes *eyes, const struct known *k, bool with_conf
     (void)tell(msg);
 }
 
+/*
+ * What it was given is read once, when it is built; whether it can be suspended as long as it does
+ * not say that it can, and each time that all domains are looked at.
+ */
+static void see_guest(struct eyes *eyes, struct known *k, const xc_domaininfo_t *info, bool all)
+{
+    struct xf_guest now = k->guest;
+
+    if (k->config == NULL || k->info.variant != XF_VARIANT_PLAIN ||
+        k->info.copy != XF_COPY_RUNNING) {
+        return;
+    }
+    if (!k->guest_told) {
+        xf_xen_cpu_given(eyes->xen, info->domain, &now.cpu);
+    }
+    if (all || !k->suspends) {
+        k->suspends = xf_xen_suspends(eyes->xen, eyes->xs, info, &now);
+    }
+    if (k->guest_told && now.suspend_known == k->guest.suspend_known &&
+        now.can_suspend == k->guest.can_suspend) {
+        return;
+    }
+    k->guest = now;
+    k->guest_told = true;
+    memset(&eyes->msg, 0, offsetof(struct xf_xen_msg, config));
+    eyes->msg.type = XF_XEN_GUEST;
+    eyes->msg.dom = k->info;
+    eyes->msg.guest = now;
+    (void)tell(&eyes->msg);
+}
+
 static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
 {
     struct known *k = find_known(eyes, info->domain);
@@ -251,6 +288,8 @@ static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
         free(k->config);
         k->config = NULL;
         k->config_stale = true;
+        k->guest_told = k->suspends = false;
+        memset(&k->guest, 0, sizeof(k->guest));
     }
     k->seen = true;
     /* Of a running domain memory may change all the time; one being built takes what is reserved. */
@@ -263,6 +302,7 @@ static void see(struct eyes *eyes, const xc_domaininfo_t *info, bool names)
     } else if (changed) {
         tell_domain(eyes, k, false);
     }
+    see_guest(eyes, k, info, names);
 }
 
 /* Another domain of the same uuid stays. */
@@ -397,6 +437,8 @@ static bool open_eyes(struct eyes *eyes, struct xf_xen *xen)
 {
     eyes->xen = xen;
     eyes->scheduler = scheduler_of(xen);
+    xf_xen_cpu_most(xen, false, &eyes->cpu[0]);
+    xf_xen_cpu_most(xen, true, &eyes->cpu[1]);
     eyes->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     eyes->list = calloc(XF_XEN_DOMAINS_MAX, sizeof(*eyes->list));
     eyes->xs = xs_open(0);

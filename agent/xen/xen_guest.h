@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What decides whether a guest can run, and be suspended, here and elsewhere. */
+#ifndef XF_XEN_GUEST_H
+#define XF_XEN_GUEST_H
+
+#include "host.h"
+#include "xen_lib.h"
+
+struct xs_handle;
+
+/* The most that a PV guest, or any other, may be given. Not known if Xen has no such guests. */
+void xf_xen_cpu_most(struct xf_xen *xen, bool pv, struct xf_cpu *ret_cpu);
+/* What that domain was given when it was built. */
+void xf_xen_cpu_given(struct xf_xen *xen, uint32_t domid, struct xf_cpu *ret_cpu);
+/* Sets .suspend_known and .can_suspend. True: it is the guest's own last word that it can. */
+bool xf_xen_suspends(struct xf_xen *xen, struct xs_handle *xs, const xc_domaininfo_t *info,
+                     struct xf_guest *guest);
+
+#endif
