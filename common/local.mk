@@ -13,6 +13,8 @@ common_libxfcommon_a_SOURCES = \
 	common/core_start.c \
 	common/core_vote.c \
 	common/ctl.c common/ctl.h \
+	common/device.c common/device.h \
+	common/device_nbd.c \
 	common/disk.c common/disk.h \
 	common/diskmsg.c common/diskmsg.h \
 	common/domcfg.c common/domcfg.h \
@@ -24,6 +26,7 @@ common_libxfcommon_a_SOURCES = \
 	common/invariant.c common/invariant.h \
 	common/journal.c common/journal.h \
 	common/link.c common/link.h \
+	common/mounts.c common/mounts.h \
 	common/pack.c common/pack.h \
 	common/page.c common/page.h \
 	common/precopy.c common/precopy.h \
@@ -34,4 +37,6 @@ common_libxfcommon_a_SOURCES = \
 	common/text.c common/text.h \
 	common/trace.c common/trace.h \
 	common/verdict.c \
+	common/volume.c common/volume.h \
+	common/volume_drbd.c \
 	common/wire.c common/wire.h

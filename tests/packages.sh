@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(
     autoconf automake gcc clang make pkg-config libtool perl python3 git xz-utils
     libqb-dev libcpg-dev libquorum-dev libvotequorum-dev libcmap-dev libcorosync-common-dev
-    libgnutls28-dev libjansson-dev libinih-dev libsystemd-dev libxxhash-dev libcmocka-dev
+    libgnutls28-dev libjansson-dev libinih-dev libsystemd-dev libblkid-dev libxxhash-dev libcmocka-dev
     liblz4-dev libzstd-dev libmnl-dev libxen-dev
     corosync iproute2 nftables procps util-linux strace tcpdump
     shellcheck mandoc binutils libclang-rt-14-dev
