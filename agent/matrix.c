@@ -120,7 +120,8 @@ static void keep(struct cell *cell, enum xf_reason reason, const struct xf_findi
     for (uint32_t i = 0; i < findings->n && cell->n < KEPT_MAX; i++) {
         uint8_t id = findings->of[i].id;
 
-        if (xf_finding_severity(id) != XF_INFO && memchr(cell->id, id, cell->n) == NULL) {
+        if (cell->severity != XF_INFO && xf_finding_severity(id) == cell->severity &&
+            memchr(cell->id, id, cell->n) == NULL) {
             cell->id[cell->n++] = id;
         }
     }

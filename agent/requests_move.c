@@ -131,15 +131,16 @@ static json_t *accepted_json(const struct xf_domain *dom)
 /* The proof is made, or waived: begins, or waits for a slot. */
 static void admit(struct xf_domain *dom)
 {
-    struct xf_attempt *at = dom->attempt;
-    struct xf_asker *asker = at->waiter;
-    enum xf_reason reason = check_now(dom, &dom->agent->peer[at->dst.i]);
+    struct xf_asker *asker = dom->attempt->waiter;
+    enum xf_reason reason = check_now(dom, &dom->agent->peer[dom->attempt->dst.i]);
     json_t *accepted;
 
+    dom->attempt->waiter = NULL; /* that it is accepted is told before how it goes on */
     if (reason == XF_REASON_OK) {
         reason = xf_slots_admit(dom);
     }
     if (reason != XF_REASON_OK && reason != XF_REASON_QUEUED) {
+        dom->attempt->waiter = asker;
         xf_attempt_refuse(dom, reason,
                           reason == XF_REASON_CONFIG ? "it is not UTF-8, or too long"
                           : reason == XF_REASON_AUTH ? dom->agent->secret_error
@@ -147,13 +148,13 @@ static void admit(struct xf_domain *dom)
         return;
     }
     accepted = accepted_json(dom);
-    if (!at->waits) {
-        at->waiter = NULL;
+    if (!dom->attempt->waits) {
         xf_answer(asker, reason, "", accepted);
         return;
     }
     xf_answer_event(asker, accepted);
     json_decref(accepted);
+    dom->attempt->waiter = asker;
 }
 
 static void remark(struct xf_domain *dom, const char *subject, const char *sentence,

@@ -6,4 +6,5 @@ dist_man8_MANS += man/xenferry-mover.8
 dist_man8_MANS += man/xenferry-sandbox.8
 dist_man8_MANS += man/xenferry-xen.8
 dist_man5_MANS += man/xenferry.conf.5
+dist_man7_MANS += man/xenferry-findings.7
 dist_man8_MANS += man/xenferryd.8

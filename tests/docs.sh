@@ -109,7 +109,7 @@ verbs() {
     "$xenferry" help | sed -n 's/^  \([a-z][a-z-]*\)  *.*/\1/p'
 }
 
-echo "1..$((5 + $(find man -name '*.[58]' | wc -l)))"
+echo "1..$((6 + $(find man -name '*.[578]' | wc -l)))"
 
 covered "every reason is in xenferry(8)" man/xenferry.8 $(rows reason.h XF_REASONS | awk '{ print $2 }')
 if [ -x "$xenferry" ]; then
@@ -121,6 +121,21 @@ covered "every setting is in xenferry.conf(5)" man/xenferry.conf.5 \
     $([ -f agent/settings.h ] && rows settings.h XF_SETTINGS | awk '{ print $2 }')
 check_states
 
+# "name severity" of each finding, in the order of the names.
+findings_in_source() {
+    rows finding.h XF_FINDINGS | sed 's/^[A-Z_]* \([a-z-]*\) *, *\([A-Z]*\),.*/\1 \2/' |
+        tr '[:upper:]' '[:lower:]' | sort
+}
+findings_in_page() {
+    sed -n 's/^\.It \([a-z-]*\) Pq \([a-z]*\)$/\1 \2/p' man/xenferry-findings.7 | sort
+}
+findings_in_source >"$build/findings.source"
+findings_in_page >"$build/findings.page"
+said "xenferry-findings(7) has every finding, with its severity" \
+    "$([ -s "$build/findings.source" ] || echo 'nothing found to look for'
+    diff "$build/findings.source" "$build/findings.page" | sed -n 's/^[<>]/&/p')"
+rm -f "$build/findings.source" "$build/findings.page"
+
 # Paths in backquotes that look like files of ours must exist.
 # shellcheck disable=SC2016 # backquotes as Markdown has them
 stale=$(grep -o -h -E '`(common|agent|tests|docs|man|examples|init)/[A-Za-z0-9_./-]+[a-z0-9]`' \
@@ -130,7 +145,7 @@ stale=$(grep -o -h -E '`(common|agent|tests|docs|man|examples|init)/[A-Za-z0-9_.
     done)
 said "every file that the documents name exists" "$stale"
 
-for page in $(find man -name '*.[58]' | sort); do
+for page in $(find man -name '*.[578]' | sort); do
     if ! command -v mandoc >/dev/null; then
         skipped "$page has nothing for the linter" "mandoc is not installed"
         continue
