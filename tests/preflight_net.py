@@ -144,16 +144,23 @@ def strangers(case, net):
     wait_accepted(case, what)
 
     what = "a guest's port of the target has the domain's MAC"
-    net.guest("n2", BRIDGE, "02:00:5e:aa:00:02", speaks_as=facts["mac"])
-    case.refused(what, "mac-taken")
-    net.no_guest("n2")
+    with net.guest("n2", BRIDGE, facts["mac"]):
+        case.refused(what, "mac-taken")
     wait_accepted(case, what)
 
 
+def vlan_filtering(net, on):
+    return net.ip("n2", "link", "set", BRIDGE, "type", "bridge", "vlan_filtering", str(on),
+                  check=False).code == 0
+
+
 def settings(case, net):
-    net.ip("n2", "link", "set", BRIDGE, "type", "bridge", "vlan_filtering", "1")
-    case.accepted("a bridge that filters VLANs on one host alone", "vlan")
-    net.ip("n2", "link", "set", BRIDGE, "type", "bridge", "vlan_filtering", "0")
+    if vlan_filtering(net, 1):
+        case.accepted("a bridge that filters VLANs on one host alone", "vlan")
+        vlan_filtering(net, 0)
+    else:
+        case.suite.say("skipped: this kernel's bridges cannot filter VLANs")
+        case.provoked.add("vlan")
     net.ip("n1", "addr", "add", "10.201.0.1/24", "dev", BRIDGE)
     net.ip("n2", "addr", "add", "10.202.0.2/24", "dev", BRIDGE)
     case.accepted("bridges with addresses of different networks", "subnet")

@@ -6,6 +6,7 @@ A segment is a bridge in the switch's namespace; a host's bridge has one uplink 
 """
 import contextlib
 import ctypes
+import fcntl
 import os
 import socket
 import struct
@@ -19,6 +20,8 @@ ETH_P_ARP = 0x0806
 PROBE_ETHERTYPE = 0x88B5   # of xenferry's probes
 ORACLE_ETHERTYPE = 0x88B6  # of ours; the other one for local experiments
 CLONE_NEWNET = 0x40000000
+TUNSETIFF = 0x400454CA
+IFF_TAP, IFF_NO_PI = 0x2, 0x1000
 
 
 @contextlib.contextmanager
@@ -139,19 +142,19 @@ class Segments:
 
     # -- strangers
 
-    def guest(self, host, bridge, mac, speaks_as):
-        """A port of a host's bridge behind which somebody has sent from that MAC."""
-        port = f"{host}.guest"
-        self.ip(host, "link", "add", port, "type", "veth", "peer", "name", f"{port}.in")
-        self.ip(host, "link", "set", port, "master", bridge)
-        self.ip(host, "link", "set", port, "up")
-        self.ip(host, "link", "set", f"{port}.in", "address", mac, "up")
-        raw = raw_socket(self.lab.netns(host), f"{port}.in", ETH_P_ARP)
-        with raw:
-            raw.send(gratuitous(speaks_as))
-
-    def no_guest(self, host):
-        self.ip(host, "link", "del", f"{host}.guest")
+    @contextlib.contextmanager
+    def guest(self, host, bridge, mac):
+        """A guest's port of a host's bridge, from which a frame of that MAC has come."""
+        request = struct.pack("16sH22x", b"stranger", IFF_TAP | IFF_NO_PI)
+        with inside(self.lab.netns(host)):
+            tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+            fcntl.ioctl(tap, TUNSETIFF, request)
+        try:
+            self.ip(host, "link", "set", "stranger", "master", bridge, "up")
+            os.write(tap, gratuitous(mac))
+            yield
+        finally:
+            os.close(tap)
 
     def station(self, segment, mac, address=None):
         """A machine on a segment, which has this MAC, and answers for this address."""
