@@ -3,6 +3,7 @@
 
   unit       make check, again under ASan and UBSan, and a clang -Werror build
   cluster    moves, refusals, hand-over in a lab of three hosts
+  preflight  the proof before a move: each fault of disks and networks there is named, and its cost
   campaign   N moves that a fault hit, judged from outside (--moves N, --seed S); what its figures
              mean is in HACKING.md
   soak       one domain to and fro; the agents must not grow (--moves N)
@@ -31,6 +32,7 @@ import suite as suites  # noqa: E402
 import suite_bench  # noqa: E402
 import suite_campaign  # noqa: E402
 import suite_cluster  # noqa: E402
+import suite_preflight  # noqa: E402
 import suite_soak  # noqa: E402
 import suite_source  # noqa: E402
 import suite_xen  # noqa: E402
@@ -41,6 +43,7 @@ import suite_xen_conformance  # noqa: E402
 SUITES = {
     "unit": (suite_source.run_unit, None, None),
     "cluster": (suite_cluster.run, None, None),
+    "preflight": (suite_preflight.run, None, None),
     # function, moves when named, moves when all of the default set runs
     "campaign": (suite_campaign.run, 200, 40),
     "soak": (suite_soak.run, 500, 60),

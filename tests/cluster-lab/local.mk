@@ -27,6 +27,9 @@ EXTRA_DIST += \
 	tests/cluster-lab/host_init.py \
 	tests/cluster-lab/lab \
 	tests/cluster-lab/procs.py \
+	tests/cluster-lab/san.py \
+	tests/cluster-lab/segments.py \
+	tests/cluster-lab/slowfs.py \
 	tests/cluster-lab/switch.py \
 	tests/cluster-lab/xflab.py \
 	tests/cluster_disks.py \
@@ -37,11 +40,15 @@ EXTRA_DIST += \
 	tests/cluster_resolve.py \
 	tests/cluster_stopped.py \
 	tests/lib \
+	tests/preflight_disks.py \
+	tests/preflight_moves.py \
+	tests/preflight_net.py \
 	tests/packages-install.sh \
 	tests/packages.sh \
 	tests/run tests/run.py \
 	tests/suite_bench.py \
 	tests/suite_campaign.py \
 	tests/suite_cluster.py \
+	tests/suite_preflight.py \
 	tests/suite_soak.py \
 	tests/suite_source.py
