@@ -338,8 +338,8 @@ static void look_at_network(struct xf_sight *sight)
 static void look_at_absent(struct xf_sight *sight, int error)
 {
     sight->disk->kind = XF_DISK_ABSENT;
-    sight->disk->error = (uint16_t)error;
     if (error != ENOENT && error != ENOTDIR) {
+        sight->disk->error = (uint16_t)error;
         xf_see_unknown(sight, "%s", strerror(error));
     }
 }
