@@ -14,11 +14,6 @@ SETTINGS = f"""check-interval-s = 0
 check-timeout-ms = {preflight_moves.CHECK_TIMEOUT_MS}
 check-disk-timeout-ms = {preflight_moves.DISK_TIMEOUT_MS}
 """
-BUDGET_FRAMES = 600
-BACKGROUND = f"""check-interval-s = 2
-check-budget-frames = {BUDGET_FRAMES}
-check-budget-reads = 6000
-"""
 # What a lab of namespaces and the sandbox cannot be made to show: devices and guests of others.
 ELSEWHERE = {
     "disk-alone", "disk-locked", "disk-drbd", "disk-path", "cpu-lacks", "cpu-unknown",
@@ -72,8 +67,7 @@ def inside(suite, lab, san):
     for name in ("slow1", "slow2", "large", "huge", "back"):
         checks.destroy(lab, name)
     part(preflight_moves.costs, suite, lab, san)
-    checks.settings(lab, BACKGROUND)
-    part(preflight_moves.background, suite, lab, net, BUDGET_FRAMES)
+    part(preflight_moves.background, suite, lab, net)
     known = set(checks.known())
     suite.check("every finding that this lab can be made to show was shown",
                 known - ELSEWHERE <= provoked, sorted(known - ELSEWHERE - provoked))
