@@ -133,7 +133,6 @@ static void on_deadline(void *data)
         failed(looks, one->index, "");
         looks->disk[one->index].traits = 0;
         looks->disk[one->index].late = true;
-        looks->disk[one->index].kind = XF_DISK_BLOCK; /* it is there, or nothing could hang */
     }
     part(one);
     xf_child_kill(one->child);

@@ -254,13 +254,13 @@ static bool lvs_line(struct xf_line line, struct xf_lvs *lvs)
     while (line.len > 0 && n < 7 && field_next(&line, &field[n])) {
         n++;
     }
-    if (n < 5 || field[0].len != 38 || !xf_word_copy(&field[0], lvs->vg, sizeof(lvs->vg)) ||
+    if (n < 7 || field[0].len != 38 || !xf_word_copy(&field[0], lvs->vg, sizeof(lvs->vg)) ||
         !xf_word_copy(&field[1], lvs->lv, sizeof(lvs->lv))) {
         return false;
     }
     attributes(&field[2], lvs);
     segment_type(&field[3], lvs);
-    clustered = n > 6 && word_begins(&field[6], "clustered");
+    clustered = word_begins(&field[6], "clustered");
     if (clustered) {
         lvs->traits |= XF_TRAIT_VG_CLUSTERED;
         /* Of a volume that no cluster guards lvs says so always. */
@@ -269,8 +269,8 @@ static bool lvs_line(struct xf_line line, struct xf_lvs *lvs)
                 ? XF_TRAIT_LV_EXCLUSIVE
                 : 0;
     }
-    if (n > 5 && (xf_word_is(&field[5], "dlm") || xf_word_is(&field[5], "sanlock") ||
-                  xf_word_is(&field[5], "idm"))) {
+    if (xf_word_is(&field[5], "dlm") || xf_word_is(&field[5], "sanlock") ||
+        xf_word_is(&field[5], "idm")) {
         lvs->traits |= XF_TRAIT_VG_SHARED;
     }
     return true;

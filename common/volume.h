@@ -40,8 +40,7 @@ int xf_dm_table_parse(const char *table, struct xf_dm_table *ret_table);
 int xf_mpath_status_parse(const char *status, uint32_t *ret_active, uint32_t *ret_failed);
 
 /* What lvs is asked for, in that order and with '|' between: XF_LVS_FIELDS. */
-#define XF_LVS_FIELDS     "vg_uuid,lv_uuid,lv_attr,segtype,lv_active,vg_lock_type,vg_clustered"
-#define XF_LVS_FIELDS_OLD "vg_uuid,lv_uuid,lv_attr,segtype,lv_active"
+#define XF_LVS_FIELDS "vg_uuid,lv_uuid,lv_attr,segtype,lv_active,vg_lock_type,vg_clustered"
 struct xf_lvs {
     char vg[40], lv[40];
     uint32_t traits; /* SNAPSHOT, THIN, CACHE, RAID, VG_SHARED, VG_CLUSTERED, LV_*, UNKNOWN */

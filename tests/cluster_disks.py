@@ -109,9 +109,9 @@ def a_second_writer_is_seen(suite, lab, device):
 
 
 def block_device(suite, lab):
-    image = lab.path("disks", "ring.img")
+    image = lab.path("shared", "ring.img")
     xflab.write(image, b"\0" * (RING_BLOCKS * BLOCK))
-    device = xflab.run("losetup", "--find", "--show", image).out.strip()
+    device = xflab.run("losetup", "--find", "--show", "--direct-io=on", image).out.strip()
     try:
         ring(suite, lab, device)
     finally:

@@ -279,6 +279,15 @@ tests_fuzz_config_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 tests_fuzz_config_LDADD = $(LDADD) $(INIH_LIBS)
 tests_fuzz_config_SOURCES = tests/fuzz_config.c agent/settings.c agent/settings.h
 
+# What xenferry-look knows of disks: its parsers, and hosts that were recorded.
+UNIT_TESTS += tests/unit_device
+tests_unit_device_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_volume
+tests_unit_volume_LDADD = $(UNIT_LIBS)
+FUZZ_TARGETS += tests/fuzz_device
+SCRIPT_TESTS += tests/look.sh tests/trees.sh
+EXTRA_DIST += tests/record-tree tests/trees
+
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
 SH_LOG_COMPILER = $(SHELL)

@@ -58,27 +58,29 @@ static void exclusive(struct xf_sight *sight, const char *lv)
     }
 }
 
+/* volume: "vg/lv". 0, -ENOENT: there is no LVM, or -EIO: it does not tell. */
+static int ask_lvs(struct xf_sight *sight, const char *volume, struct xf_lvs *ret_lvs)
+{
+    static char text[65536];
+    const char *argv[] = { "lvs", "--noheadings", "--nosuffix", "--separator", "|",
+                           "-o",  XF_LVS_FIELDS,  volume,       NULL };
+    int rc = xf_tree_tool(sight->tree, "lvs", argv, text, sizeof(text));
+
+    return rc == 0 ? xf_lvs_parse(text, ret_lvs) : rc;
+}
+
 /* The kernel knows the map; only LVM knows how the cluster guards it. */
 static void ask_lvm(struct xf_sight *sight, const struct xf_seen *seen)
 {
-    static char text[65536];
     char name[XF_IDENT_SIZE], vg[XF_IDENT_SIZE], lv[XF_IDENT_SIZE], both[2 * XF_IDENT_SIZE + 8];
-    const char *argv[] = { "lvs", "--noheadings", "--nosuffix", "--separator", "|",
-                           "-o",  XF_LVS_FIELDS,  both,         NULL };
     struct xf_lvs lvs;
-    int rc;
 
     if (!xf_see_attr(sight, seen, "dm/name", name, sizeof(name)) ||
         xf_dm_lv_names(name, vg, sizeof(vg), lv, sizeof(lv)) < 0) {
         return; /* a layer that LVM keeps to itself */
     }
     snprintf(both, sizeof(both), "%s/%s", vg, lv);
-    rc = xf_tree_tool(sight->tree, "lvs", argv, text, sizeof(text));
-    if (rc == -EIO) {
-        argv[6] = XF_LVS_FIELDS_OLD;
-        rc = xf_tree_tool(sight->tree, "lvs", argv, text, sizeof(text));
-    }
-    if (rc < 0 || xf_lvs_parse(text, &lvs) < 0) {
+    if (ask_lvs(sight, both, &lvs) < 0) {
         xf_see_unknown(sight, "lvs does not tell about %s", both);
         return;
     }
@@ -89,6 +91,28 @@ static void ask_lvm(struct xf_sight *sight, const struct xf_seen *seen)
     if ((lvs.traits & XF_TRAIT_VG_SHARED) != 0) {
         exclusive(sight, lvs.lv);
     }
+}
+
+bool xf_dm_is_inactive(struct xf_sight *sight, const char *path)
+{
+    static const char maps[] = "/dev/mapper/";
+    char vg[XF_IDENT_SIZE], lv[XF_IDENT_SIZE], both[2 * XF_IDENT_SIZE + 8];
+    const char *slash;
+    struct xf_lvs lvs;
+
+    if (strncmp(path, maps, strlen(maps)) == 0) {
+        if (xf_dm_lv_names(path + strlen(maps), vg, sizeof(vg), lv, sizeof(lv)) < 0) {
+            return false;
+        }
+        snprintf(both, sizeof(both), "%s/%s", vg, lv);
+    } else {
+        slash = strncmp(path, "/dev/", 5) == 0 ? strchr(path + 5, '/') : NULL;
+        if (slash == NULL || strchr(slash + 1, '/') != NULL || slash[1] == '\0' ||
+            !xf_text_copy(both, sizeof(both), path + 5)) {
+            return false;
+        }
+    }
+    return ask_lvs(sight, both, &lvs) == 0 && (lvs.traits & XF_TRAIT_LV_INACTIVE) != 0;
 }
 
 static void volume(struct xf_sight *sight, struct xf_seen *seen, const struct xf_dm_uuid *uuid)

@@ -22,19 +22,18 @@ static bool is(struct xf_sight *sight, const struct xf_seen *seen)
     return device_path(sight, seen, &path) && !xf_see_has(sight, seen, "partition");
 }
 
-/* Connections end with the session's number: connection3:0. */
-static void server(struct xf_sight *sight, const char *session)
+/* Served by this host itself? Then another host has a target of that name, too. */
+static bool self_served(struct xf_sight *sight, const char *session)
 {
     char path[128], raw[96], address[96];
 
     snprintf(path, sizeof(path), "/sys/class/iscsi_connection/connection%.24s:0/persistent_address",
              session + strlen("session"));
-    if (xf_tree_text(sight->tree, path, raw, sizeof(raw)) == 0) {
-        xf_name_trim(address, sizeof(address), raw);
-        if (address[0] != '\0') {
-            xf_see_server(sight, address);
-        }
+    if (xf_tree_text(sight->tree, path, raw, sizeof(raw)) < 0) {
+        return false;
     }
+    xf_name_trim(address, sizeof(address), raw);
+    return address[0] != '\0' && xf_own_is(sight->tree, address);
 }
 
 static void describe(struct xf_sight *sight, struct xf_seen *seen)
@@ -50,10 +49,9 @@ static void describe(struct xf_sight *sight, struct xf_seen *seen)
         return;
     }
     xf_name_trim(target, sizeof(target), raw);
-    if (target[0] != '\0') {
+    if (target[0] != '\0' && !self_served(sight, scsi.session)) {
         snprintf(text, sizeof(text), "%s,lun %llu", target, (unsigned long long)scsi.lun);
         xf_see_name(sight, seen, XF_IDENT_ISCSI, text);
-        server(sight, scsi.session);
     }
 }
 

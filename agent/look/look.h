@@ -102,6 +102,9 @@ void xf_see_server(struct xf_sight *sight, const char *server);
 int xf_dm_text(const struct xf_tree *tree, uint32_t major, uint32_t minor, bool status, char *buf,
                size_t size);
 
+/* kind_dm.c: is that the path of a volume that LVM knows of but that is not active here? */
+bool xf_dm_is_inactive(struct xf_sight *sight, const char *path);
+
 /* look_users.c */
 void xf_look_users(struct xf_sight *sight, const struct xf_seen *seen);
 void xf_look_loops_of(struct xf_sight *sight, const struct xf_seen *file);
@@ -124,7 +127,7 @@ int xf_super_part(const struct xf_tree *tree, const char *path, const char *key,
 
 /* look_own.c */
 bool xf_own_is(const struct xf_tree *tree, const char *server);
-/* An address in the one spelling that all hosts use; another name as it is. */
+/* An address in the one spelling that all hosts use; another name in lower case. */
 void xf_own_plain(const char *server, char *buf, size_t size);
 
 /* look_print.c */

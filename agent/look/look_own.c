@@ -124,5 +124,8 @@ void xf_own_plain(const char *server, char *buf, size_t size)
             inet_ntop(AF_INET6, &v6, text, sizeof(text));
         }
     }
+    for (char *c = text; *c != '\0'; c++) {
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    }
     xf_text_copy(buf, size, text);
 }

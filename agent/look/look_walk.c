@@ -323,24 +323,54 @@ static void look_at_superblock(struct xf_sight *sight, const struct xf_seen *see
     }
 }
 
+/*
+ * "pool/image" is one image only together with its cluster, and that only where nothing in the text
+ * leads to another one.
+ */
+static bool ceph_cluster(struct xf_sight *sight, char *buf, size_t size)
+{
+    static char text[65536];
+    const char *at = text, *path = sight->look->path;
+    struct xf_line line, word;
+
+    if (strstr(path, ":conf=") != NULL || strstr(path, ":mon_host=") != NULL ||
+        strstr(path, ":cluster=") != NULL ||
+        xf_tree_text(sight->tree, "/etc/ceph/ceph.conf", text, sizeof(text)) < 0) {
+        return false;
+    }
+    while (xf_line_next(&at, &line)) {
+        if (xf_word_next(&line, &word) && xf_word_is(&word, "fsid") && xf_word_next(&line, &word) &&
+            xf_word_is(&word, "=") && xf_word_next(&line, &word)) {
+            return xf_word_copy(&word, buf, size) && !xf_name_hollow(buf);
+        }
+    }
+    return false;
+}
+
 static void look_at_network(struct xf_sight *sight)
 {
-    char text[XF_IDENT_SIZE];
+    char image[XF_IDENT_SIZE], fsid[64], text[XF_IDENT_SIZE + 80];
 
     sight->disk->kind = XF_DISK_NETWORK;
-    if (xf_rbd_parse(sight->look->path, text, sizeof(text)) < 0 ||
-        !xf_disk_add(sight->disk, XF_IDENT_RBD, 0, text)) {
-        xf_see_unknown(sight, "the device model reaches it by itself");
+    if (xf_rbd_parse(sight->look->path, image, sizeof(image)) < 0) {
+        xf_see_unknown(sight, "only the device model reaches it");
+    } else if (!ceph_cluster(sight, fsid, sizeof(fsid))) {
+        xf_see_unknown(sight, "which Ceph cluster it is of is not known");
+    } else {
+        snprintf(text, sizeof(text), "%s %s", fsid, image);
+        xf_disk_add(sight->disk, XF_IDENT_RBD, 0, text);
     }
 }
 
-/* LVM's path of a volume that is not active here has nothing behind it. */
+/* Not an error: that it is not there is the answer. */
 static void look_at_absent(struct xf_sight *sight, int error)
 {
     sight->disk->kind = XF_DISK_ABSENT;
     if (error != ENOENT && error != ENOTDIR) {
         sight->disk->error = (uint16_t)error;
-        xf_see_unknown(sight, "%s", strerror(error));
+        xf_see_words(sight, "%s", strerror(error));
+    } else if (xf_dm_is_inactive(sight, sight->look->path)) {
+        xf_see_trait(sight, XF_TRAIT_LV_INACTIVE);
     }
 }
 
@@ -393,6 +423,9 @@ void xf_look_at(const struct xf_tree *tree, const struct xf_look *look, struct x
     describe(&sight, &seen);
     xf_look_users(&sight, &seen);
     look_at_superblock(&sight, &seen);
+    if (sight.closed) {
+        ret_disk->error = EMEDIUMTYPE; /* what the kernel would say: a secondary of DRBD */
+    }
     if (tree->root == NULL) {
         xf_look_read(&sight);
         xf_look_nonce(&sight);

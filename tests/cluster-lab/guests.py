@@ -33,7 +33,7 @@ def define(lab, name, memory_mib=64, workload="pattern=hotspot,rate=4,window=8",
         "memory_mib": memory_mib,
         "mac": f"02:00:5e:77:{serial >> 8:02x}:{serial & 255:02x}",
         "address": f"10.77.{1 + serial // 250}.{1 + serial % 250}",
-        "disk": lab.path("disks", f"{name}-{serial}.disk"),
+        "disk": lab.path("shared", f"{name}-{serial}.disk"),
         "workload": workload,
         "extra": {key.replace("_", "-"): value for key, value in extra.items()},
     }

@@ -68,6 +68,16 @@ def in_namespace(inode):
     return found
 
 
+def with_words(program, folder):
+    """Pids of processes that run this program on something in that folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        words = Process(int(entry), 0, "", "").cmdline() if entry.isdigit() else []
+        if program in words and any(word.startswith(folder) for word in words):
+            found.append(int(entry))
+    return found
+
+
 def kill_all(pids, limit_s=10.0):
     """SIGKILL to each of these pids; returns once all are gone, or raises TimeoutError."""
     waiting = {pid: start_time(pid) for pid in pids}

@@ -199,9 +199,12 @@ class Lab(AnyLab):
         try:
             os.makedirs(self.path("disks"))
             os.makedirs(self.path("domains"))
-            # A shared filesystem small enough to be filled; every host inherits the mount.
-            os.makedirs(self.path("small"))
-            run("mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs", self.path("small"))
+            os.makedirs(self.path("files", "shared"))
+            os.makedirs(self.path("files", "small"))
+            run("mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs",
+                self.path("files", "small"))
+            self._serve("shared")
+            self._serve("small")  # small enough to be filled
             self._make_switch()
             self._make_files()
             self.save()
@@ -223,6 +226,18 @@ class Lab(AnyLab):
                 self.save()
             raise
 
+    def _serve(self, name):
+        """Shows files/NAME at NAME as a cluster's filesystem, since agents refuse disks that one
+        host alone may use. Every host inherits the mount."""
+        os.makedirs(self.path(name))
+        with open(self.path(f"{name}.out"), "wb+") as out:
+            subprocess.Popen(  # pylint: disable=R1732 # it ends with the lab
+                ["/usr/bin/python3", f"{HERE}/slowfs.py", self.path("files", name),
+                 self.path(name), "glusterfs", f"{self.name}:/{name}"], stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out, start_new_session=True)
+        wait_for(f"{self.path(name)} is mounted, see {name}.out",
+                 lambda: os.path.ismount(self.path(name)), SERVE_LIMIT_S, 0.02)
+
     def down(self):
         """Nothing of this lab is left: processes, namespaces, mounts, files. Safe at any time."""
         names = [name for name in os.listdir("/run/netns") if name.startswith(self.netns(""))] \
@@ -238,6 +253,8 @@ class Lab(AnyLab):
         for mount in reversed(mounts):
             if mount.startswith(self.dir + "/"):
                 run("umount", "-l", mount, check=False)
+        # Hosts of another lab may have inherited the mounts.
+        procs.kill_all(procs.with_words(f"{HERE}/slowfs.py", self.dir + "/"))
         if os.path.isdir(self.dir):
             shutil.rmtree(self.dir)
 
