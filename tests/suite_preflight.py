@@ -16,7 +16,7 @@ check-disk-timeout-ms = {preflight_moves.DISK_TIMEOUT_MS}
 """
 # What a lab of namespaces and the sandbox cannot be made to show: devices and guests of others.
 ELSEWHERE = {
-    "disk-alone", "disk-locked", "disk-drbd", "disk-path", "cpu-lacks", "cpu-unknown",
+    "disk-alone", "disk-locked", "disk-drbd", "disk-path",
     "hypervisor-older", "hypervisor-other", "passthrough", "vnuma", "no-suspend", "not-logged",
     "clock-skew", "name-taken", "uuid-taken",
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Networks of the guests in a lab: bridges beside br0, on which the cluster does not depend, so that
-they can be broken while agents go on hearing each other. Stations on them, and what passes.
+"""Networks of the guests in a lab: bridges beside br0, on which the cluster does not depend, so
+that they can be broken while agents go on hearing each other. Stations on them, and what passes.
 
 A segment is a bridge in the switch's namespace; a host's bridge has one uplink into one segment.
 """
