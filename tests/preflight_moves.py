@@ -13,8 +13,8 @@ import xflab
 
 DOMAIN = "kept"
 HUNG = "hung"  # the filesystem that holds the target's broken path to the disk
-DISK_TIMEOUT_MS = 4000
-CHECK_TIMEOUT_MS = 10000
+DISK_TIMEOUT_MS = 6000
+CHECK_TIMEOUT_MS = 15000
 LATE_LIMIT_MS = 50
 REFUSED_LIMIT_S = 2.0
 CHECK_LIMIT_S = 1.5
@@ -262,6 +262,8 @@ def capacity(suite, lab):
 
 def costs(suite, lab, san):
     """The figures. The first check of each kind warms the caches, and does not count."""
+    for host in lab.hosts:
+        begin_anew(lab, host)
     luns = [san.lun(f"cost{i}", 16) for i in range(4)]
     checks.create(lab, "wide", "n1", luns, bridges=("guests", "second"))
     checks.check(lab, "wide", "n2")
@@ -271,6 +273,7 @@ def costs(suite, lab, san):
     suite.check(f"4 disks and 2 interfaces: {CHECK_LIMIT_S:g} s at most",
                 seconds <= CHECK_LIMIT_S, [r.seconds for r in runs])
     suite.figure("check_4_disks_2_vifs_ms", round(seconds * 1000))
+    suite.figure("by_its_own_word_ms", statistics.median(r.took_ms() for r in runs))
     checks.destroy(lab, "wide")
 
     more = [f"d{i}" for i in range(10 - len(lab.domains))]
@@ -285,6 +288,7 @@ def costs(suite, lab, san):
     suite.check(f"10 domains on 3 hosts: {MATRIX_LIMIT_S:g} s at most", seconds <= MATRIX_LIMIT_S,
                 seconds)
     suite.figure("matrix_10x3_s", round(seconds, 2))
+    suite.figure("of_it_one_ms", statistics.median(cell["took_ms"] for cell in cells.values()))
     for name in more:
         checks.destroy(lab, name)
 
@@ -338,8 +342,8 @@ def background(suite, lab, net):
     seen = net.count("guests", 60)
     frames = sum(host_frames for host_frames, _size in seen.values())
     # Both ends' frames are on the account of who checks.
-    suite.check(f"in the background: frames, and not more than {BUDGET_FRAMES} a minute for each "
-                "of three hosts that check", 0 < frames <= len(lab.hosts) * BUDGET_FRAMES * 1.1, seen)
+    suite.check(f"in the background: frames, at most {BUDGET_FRAMES} a minute for each of three "
+                "hosts that check", 0 < frames <= len(lab.hosts) * BUDGET_FRAMES * 1.1, seen)
     suite.figure("background_frames_per_min", frames)
     suite.figure("background_bytes_per_min", sum(size for _frames, size in seen.values()))
 

@@ -59,15 +59,16 @@ class San:
 
     # -- filesystems
 
-    def serve(self, name, kind="glusterfs", source=None, enter=()):
-        """A filesystem of that name, its files at files/NAME, mounted at NAME. enter: the words
-        before a command that make it run in a host's mount namespace."""
+    def serve(self, name, kind="glusterfs", source=None):
+        """A filesystem of that name, its files at files/NAME, mounted at NAME. Storage is another
+        machine: it does not wait behind what this one does."""
         folder, mountpoint = self.path("files", name), self.path(name)
         os.makedirs(folder, exist_ok=True)
         os.makedirs(mountpoint, exist_ok=True)
         server = subprocess.Popen(  # pylint: disable=R1732
-            [*enter, "/usr/bin/python3", os.path.join(HERE, "slowfs.py"), folder, mountpoint, kind,
-             source or f"lab:/{name}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            ["chrt", "--other", "0", "/usr/bin/python3", os.path.join(HERE, "slowfs.py"), folder,
+             mountpoint, kind, source or f"lab:/{name}"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE)
         self.servers[name] = server
         if server.stdout.readline() != b"ready\n":
             raise xflab.LabError(f"{mountpoint} is not mounted")
