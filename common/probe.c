@@ -310,11 +310,11 @@ static void judge_unproven(struct verdict *v, const struct xf_bridge_facts *fact
         return;
     }
     xf_text_str(&v->text, host);
-    if (!facts->there) {
-        xf_text_str(&v->text, " has no such bridge");
-    } else if (facts->error != 0) {
+    if (facts->error != 0) {
         xf_text_str(&v->text, ": error ");
         xf_text_u64(&v->text, facts->error);
+    } else if (!facts->there) {
+        xf_text_str(&v->text, " has no such bridge");
     } else {
         xf_text_str(&v->text, ": the bridge filters VLANs and is in none itself");
     }
