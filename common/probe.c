@@ -204,8 +204,8 @@ uint32_t xf_probe_search_next(const struct xf_probe_search *search,
     uint32_t between;
     uint32_t n = 0;
 
-    if (search->full == 0 || search->round >= XF_PROBE_ROUNDS_MAX ||
-        search->passed >= search->full) {
+    /* Also where the full size is 0, for it is unknown. */
+    if (search->round >= XF_PROBE_ROUNDS_MAX || search->passed >= search->full) {
         return 0;
     }
     if (search->passed == 0) {
