@@ -422,9 +422,7 @@ static void write_network(struct verdict *v, const struct xf_bridge_facts *facts
 
 static uint32_t network(const struct xf_bridge_facts *facts)
 {
-    return facts->prefix == 0    ? 0
-           : facts->prefix >= 32 ? facts->ipv4
-                                 : facts->ipv4 & ~(UINT32_MAX >> facts->prefix);
+    return facts->prefix >= 32 ? facts->ipv4 : facts->ipv4 & ~(UINT32_MAX >> facts->prefix);
 }
 
 static void judge_subnet(struct verdict *v, const struct xf_bridge_facts *source,

@@ -360,6 +360,7 @@ static void a_limit_that_passes_after_all_opens_what_is_above(void **state)
     xf_probe_search_learn(&search, two, passed, 2);
     assert_int_equal(search.passed, 1500);
     assert_int_equal(search.lost, 1501);
+    assert_int_equal(search.n_lost, 0);
 }
 
 static void a_size_beyond_the_full_one_teaches_nothing(void **state)
@@ -412,6 +413,21 @@ static void the_last_round_proves_nothing_if_what_passed_is_lost(void **state)
     xf_probe_search_learn(&search, size, heard, 3);
     assert_int_equal(search.n_lost, 2);
     assert_int_equal(xf_probe_search_next(&search, size), 0);
+}
+
+static void a_larger_one_that_passes_counts_also_in_the_last_round(void **state)
+{
+    static const uint16_t size[3] = { 1450, 1451, 1500 };
+    static const bool heard[3] = { false, true, false };
+    struct xf_probe_search search = {
+        .full = 1500, .passed = 1450, .lost = 1451, .n_lost = 1, .round = 4
+    };
+
+    (void)state;
+    xf_probe_search_learn(&search, size, heard, 3);
+    assert_int_equal(search.passed, 1451);
+    assert_int_equal(search.lost, 1500);
+    assert_int_equal(search.n_lost, 1);
 }
 
 static void the_rounds_have_a_bound(void **state)
@@ -799,6 +815,7 @@ int main(void)
         cmocka_unit_test(a_size_beyond_the_full_one_teaches_nothing),
         cmocka_unit_test(a_round_tries_the_limit_again),
         cmocka_unit_test(the_last_round_proves_nothing_if_what_passed_is_lost),
+        cmocka_unit_test(a_larger_one_that_passes_counts_also_in_the_last_round),
         cmocka_unit_test(the_rounds_have_a_bound),
         cmocka_unit_test(bridges_on_one_segment_are_fine),
         cmocka_unit_test(a_missing_bridge_is_all_there_is_to_say),
