@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Networks of the guests in a lab: bridges beside br0, on which the cluster does not depend, so that
-they can be broken while agents go on hearing each other. Stations on them, and what passes.
+"""Networks of the guests in a lab: bridges beside br0, on which the cluster does not depend, so
+that they can be broken while agents go on hearing each other. Stations on them, and what passes.
 
 A segment is a bridge in the switch's namespace; a host's bridge has one uplink into one segment.
 """
@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import select
 import socket
 import struct
 import threading
@@ -125,20 +126,28 @@ class Segments:
                     found = max(found, struct.unpack("!H", b.recv(65536)[14:16])[0])
         return found
 
-    def count(self, segment, seconds, ethertype=PROBE_ETHERTYPE):
-        """(frames, bytes) of a type that come into a segment of the switch."""
-        frames = size = 0
+    def count(self, bridge, seconds, ethertype=PROBE_ETHERTYPE):
+        """{host: (frames, bytes)} of a type that come from the hosts' bridges of that name."""
+        found = {}
         end = time.monotonic() + seconds
         with contextlib.ExitStack() as stack:
-            raw = stack.enter_context(raw_socket(self.switch, segment, ethertype))
+            hosts = {}
+            # All types: a port's frames are the bridge's before they are any other listener's.
+            for (host, name), port in self.ports.items():
+                if name == bridge:
+                    raw = raw_socket(self.switch, port)
+                    hosts[stack.enter_context(raw)] = host
+                    found[host] = (0, 0)
             while True:
                 left = end - time.monotonic()
                 if left <= 0:
-                    return frames, size
-                raw.settimeout(left)
-                with contextlib.suppress(socket.timeout):
-                    size += len(raw.recv(65536))
-                    frames += 1
+                    return found
+                for raw in select.select(list(hosts), [], [], left)[0]:
+                    frame, address = raw.recvfrom(65536)
+                    if address[2] != socket.PACKET_OUTGOING \
+                            and struct.unpack_from("!H", frame, 12)[0] == ethertype:
+                        frames, size = found[hosts[raw]]
+                        found[hosts[raw]] = (frames + 1, size + len(frame))
 
     # -- strangers
 

@@ -91,7 +91,7 @@ def settings(lab, text):
     lab.wait_online(lab.hosts)
 
 
-def define(lab, name, disks, bridges=("guests",), memory_mib=16, addresses=True, **extra):
+def define(lab, name, disks, bridges=("guests",), memory_mib=16, **extra):
     """A domain with these disks ("PATH" or "PATH,readonly") and one interface on each bridge."""
     facts = guests.define(lab, name, memory_mib=memory_mib, workload="pattern=idle", **extra)
     os.unlink(facts["disk"])
@@ -103,7 +103,7 @@ def define(lab, name, disks, bridges=("guests",), memory_mib=16, addresses=True,
         # The serial number is in the last two; that of an interface goes before them.
         mac = f"{prefix[:-2]}{0x77 + i:02x}:{':'.join(last)}"
         address = facts["address"].replace("10.77.", f"10.{77 + i}.")
-        lines.append(f"vif = mac={mac},bridge={bridge}" + (f",ip={address}/16" if addresses else ""))
+        lines.append(f"vif = mac={mac},bridge={bridge},ip={address}/16")
     lines += [f"disk = path={path}" for path in disks]
     lines += [f"{key} = {value}" for key, value in facts["extra"].items()]
     xflab.write(facts["config"], "\n".join(lines) + "\n")
