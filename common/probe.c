@@ -204,8 +204,8 @@ uint32_t xf_probe_search_next(const struct xf_probe_search *search,
     uint32_t between;
     uint32_t n = 0;
 
-    if (search->full == 0 || search->round >= XF_PROBE_ROUNDS_MAX ||
-        search->passed >= search->full) {
+    /* Also where the full size is 0, for it is unknown. */
+    if (search->round >= XF_PROBE_ROUNDS_MAX || search->passed >= search->full) {
         return 0;
     }
     if (search->passed == 0) {
@@ -310,11 +310,11 @@ static void judge_unproven(struct verdict *v, const struct xf_bridge_facts *fact
         return;
     }
     xf_text_str(&v->text, host);
-    if (!facts->there) {
-        xf_text_str(&v->text, " has no such bridge");
-    } else if (facts->error != 0) {
+    if (facts->error != 0) {
         xf_text_str(&v->text, ": error ");
         xf_text_u64(&v->text, facts->error);
+    } else if (!facts->there) {
+        xf_text_str(&v->text, " has no such bridge");
     } else {
         xf_text_str(&v->text, ": the bridge filters VLANs and is in none itself");
     }
@@ -422,9 +422,7 @@ static void write_network(struct verdict *v, const struct xf_bridge_facts *facts
 
 static uint32_t network(const struct xf_bridge_facts *facts)
 {
-    return facts->prefix == 0    ? 0
-           : facts->prefix >= 32 ? facts->ipv4
-                                 : facts->ipv4 & ~(UINT32_MAX >> facts->prefix);
+    return facts->prefix >= 32 ? facts->ipv4 : facts->ipv4 & ~(UINT32_MAX >> facts->prefix);
 }
 
 static void judge_subnet(struct verdict *v, const struct xf_bridge_facts *source,

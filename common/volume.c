@@ -251,7 +251,7 @@ static bool lvs_line(struct xf_line line, struct xf_lvs *lvs)
         line.at++;
         line.len--;
     }
-    while (line.len > 0 && n < 7 && field_next(&line, &field[n])) {
+    while (n < 7 && field_next(&line, &field[n])) {
         n++;
     }
     if (n < 7 || field[0].len != 38 || !xf_word_copy(&field[0], lvs->vg, sizeof(lvs->vg)) ||

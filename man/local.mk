@@ -2,6 +2,7 @@
 #   dist_man8_MANS += man/NAME.8
 dist_man8_MANS += man/xenferry.8
 dist_man8_MANS += man/xenferry-keeper.8
+dist_man8_MANS += man/xenferry-look.8
 dist_man8_MANS += man/xenferry-mover.8
 dist_man8_MANS += man/xenferry-sandbox.8
 dist_man8_MANS += man/xenferry-xen.8

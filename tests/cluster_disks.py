@@ -41,8 +41,8 @@ def whole(suite, what, watcher):
                 and seen["corrupt"] == 0, seen)
 
 
-def moved(suite, lab, name, what, to):
-    one, code = moves.move(lab, name, to)
+def moved(suite, lab, name, what, to, *options):
+    one, code = moves.move(lab, name, to, *options)
     suite.check(f"{what}: the move to {to} succeeds", code == 0, (one.err, one.events[-1:]))
     suite.guard(f"{what}: one copy is left, on {to}", xflab.wait_for, "one copy",
                 lambda: guests.holders(lab, name) == {to: 1}, 20)
@@ -77,7 +77,8 @@ def ring(suite, lab, device):
         for number, to in enumerate(("n2", "n3", "n1")):
             what = f"a block device, move {number + 1}"
             watcher.summary()
-            moved(suite, lab, "ring", what, to)
+            # It holds nothing that its guest does not write all the time: no content proves it.
+            moved(suite, lab, "ring", what, to, "--unproven")
             clean, findings, disk = judge.disk(device)
             suite.check(f"{what}: its records are whole, one writer after the other", clean
                         and disk["node"] == to and disk["writers"] <= 2, (findings[:3], disk))
@@ -179,7 +180,7 @@ def full(suite, lab, path):
 
 def full_disk(suite, lab):
     path = lab.path("small", "stuffed.disk")
-    xflab.write(path, b"")
+    guests.label(path)
     try:
         full(suite, lab, path)
     finally:

@@ -360,6 +360,7 @@ static void a_limit_that_passes_after_all_opens_what_is_above(void **state)
     xf_probe_search_learn(&search, two, passed, 2);
     assert_int_equal(search.passed, 1500);
     assert_int_equal(search.lost, 1501);
+    assert_int_equal(search.n_lost, 0);
 }
 
 static void a_size_beyond_the_full_one_teaches_nothing(void **state)
@@ -376,6 +377,57 @@ static void a_size_beyond_the_full_one_teaches_nothing(void **state)
     xf_probe_search_learn(&search, size, no, 1);
     assert_int_equal(search.lost, 1501);
     assert_int_equal(search.n_lost, 0);
+}
+
+static void a_round_tries_the_limit_again(void **state)
+{
+    uint16_t size[XF_PROBE_SIZES_MAX];
+    struct xf_probe_search search = { .full = 1500, .passed = 68, .lost = 1500, .round = 1 };
+
+    (void)state;
+    assert_int_equal(xf_probe_search_next(&search, size), XF_PROBE_SIZES_MAX);
+    assert_int_equal(size[XF_PROBE_SIZES_MAX - 1], 1500);
+    search.lost = 72;
+    assert_int_equal(xf_probe_search_next(&search, size), 4);
+    assert_int_equal(size[0], 69);
+    assert_int_equal(size[3], 72);
+}
+
+static void the_last_round_proves_nothing_if_what_passed_is_lost(void **state)
+{
+    static const bool deaf[3] = { false, false, false };
+    static const bool heard[3] = { true, false, false };
+    uint16_t size[XF_PROBE_SIZES_MAX];
+    struct xf_probe_search search = {
+        .full = 1500, .passed = 1450, .lost = 1451, .n_lost = 1, .round = 4
+    };
+
+    (void)state;
+    assert_int_equal(xf_probe_search_next(&search, size), 3);
+    assert_int_equal(size[0], 1450);
+    assert_int_equal(size[1], 1451);
+    assert_int_equal(size[2], 1500);
+    xf_probe_search_learn(&search, size, deaf, 3);
+    assert_int_equal(search.n_lost, 1);
+    assert_int_equal(xf_probe_search_next(&search, size), 3);
+    xf_probe_search_learn(&search, size, heard, 3);
+    assert_int_equal(search.n_lost, 2);
+    assert_int_equal(xf_probe_search_next(&search, size), 0);
+}
+
+static void a_larger_one_that_passes_counts_also_in_the_last_round(void **state)
+{
+    static const uint16_t size[3] = { 1450, 1451, 1500 };
+    static const bool heard[3] = { false, true, false };
+    struct xf_probe_search search = {
+        .full = 1500, .passed = 1450, .lost = 1451, .n_lost = 1, .round = 4
+    };
+
+    (void)state;
+    xf_probe_search_learn(&search, size, heard, 3);
+    assert_int_equal(search.passed, 1451);
+    assert_int_equal(search.lost, 1500);
+    assert_int_equal(search.n_lost, 1);
 }
 
 static void the_rounds_have_a_bound(void **state)
@@ -761,6 +813,9 @@ int main(void)
         cmocka_unit_test(a_size_is_not_lost_if_a_larger_one_passed),
         cmocka_unit_test(a_limit_that_passes_after_all_opens_what_is_above),
         cmocka_unit_test(a_size_beyond_the_full_one_teaches_nothing),
+        cmocka_unit_test(a_round_tries_the_limit_again),
+        cmocka_unit_test(the_last_round_proves_nothing_if_what_passed_is_lost),
+        cmocka_unit_test(a_larger_one_that_passes_counts_also_in_the_last_round),
         cmocka_unit_test(the_rounds_have_a_bound),
         cmocka_unit_test(bridges_on_one_segment_are_fine),
         cmocka_unit_test(a_missing_bridge_is_all_there_is_to_say),

@@ -32,7 +32,8 @@ struct stream {
     size_t partial_len;
     bool has_bar; /* the cursor stands behind a bar */
     bool accepted;
-    int rc; /* exit code that the "ended" event asks for */
+    bool refused; /* by the check */
+    int rc;       /* exit code that the "ended" event asks for */
 };
 
 static void on_signal(int number)
@@ -149,6 +150,7 @@ static void take_event(struct stream *stream, const json_t *event)
     } else if (strcmp(kind, "accepted") == 0) {
         show_accepted(stream, event);
     } else if (strcmp(kind, "refused") == 0) {
+        stream->refused = true;
         end_bar(stream);
         xf_show_findings(xf_field_array(event, "findings"));
     } else if (strcmp(kind, "progress") == 0) {
@@ -273,7 +275,11 @@ static int run_stream(struct stream *stream, const struct xf_ctl_request *reques
         return stream->rc; /* said already, by the report */
     }
     if (reply.reason != XF_REASON_OK && reply.reason != XF_REASON_QUEUED) {
-        return xf_complain(stream->cli, reply.reason, "%s", reply.text);
+        rc = xf_complain(stream->cli, reply.reason, "%s", reply.text);
+        if (stream->refused) {
+            fputs("hint: move --unproven goes on in spite of it\n", stderr);
+        }
+        return rc;
     }
     return 0;
 }

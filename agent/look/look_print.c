@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DIGEST_SHOWN 8 /* bytes: enough for eyes */
+
 static const char *const kinds[] = {
     [XF_DISK_ABSENT] = "absent",
     [XF_DISK_BLOCK] = "block",
@@ -17,8 +19,6 @@ static const char *const kinds[] = {
 
 void xf_look_print(const struct xf_disk *disk)
 {
-    uint32_t n_blank = 0;
-
     printf("path %s\n", disk->path);
     printf("kind %s\n", kinds[disk->kind]);
     printf("size %" PRIu64 "\n", disk->size_bytes);
@@ -39,7 +39,12 @@ void xf_look_print(const struct xf_disk *disk)
         printf("words %s\n", disk->words);
     }
     for (uint32_t i = 0; i < disk->n_samples; i++) {
-        n_blank += disk->sample[i].blank;
+        const struct xf_sample *sample = &disk->sample[i];
+
+        printf("sample %" PRIu64 " ", sample->offset);
+        for (size_t k = 0; k < DIGEST_SHOWN; k++) {
+            printf("%02x", sample->digest[k]);
+        }
+        puts(sample->blank ? " blank" : "");
     }
-    printf("samples %" PRIu32 ", %" PRIu32 " of them blank\n", disk->n_samples, n_blank);
 }

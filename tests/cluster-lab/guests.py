@@ -6,6 +6,17 @@ import uuid
 import xflab
 
 
+# A disk has content before its guest writes: by it hosts know that it is the same, since it has no
+# name of its own. So many records long (agent/sandbox/diskrec.h).
+LABEL_RECORDS = 1024
+RECORD_SIZE = 64
+
+
+def label(path):
+    """A new disk that is a file: the guest appends its records to this."""
+    xflab.write(path, os.urandom(LABEL_RECORDS * RECORD_SIZE))
+
+
 def config_text(facts):
     """The sandbox's configuration of a domain (examples/*.domain show the keys)."""
     lines = [
@@ -38,7 +49,7 @@ def define(lab, name, memory_mib=64, workload="pattern=hotspot,rate=4,window=8",
         "extra": {key.replace("_", "-"): value for key, value in extra.items()},
     }
     # The sandbox appends to its disk; where the file is missing, it is no shared storage.
-    xflab.write(facts["disk"], b"")
+    label(facts["disk"])
     facts["config"] = lab.path("domains", f"{name}.domain")
     xflab.write(facts["config"], config_text(facts))
     lab.domains[name] = facts

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The judge's programs (tests/judge.c) as seen from a suite."""
 import json
+import os
 import signal
+import stat
 import subprocess
 import threading
 import time
 
 import build
+import guests
 
 
 class Judge:
@@ -104,11 +107,14 @@ class Judge:
             self._process.stdout.close()
 
 
-def disk(path, first=0):
-    """Reads a domain's disk: (clean, findings, summary)."""
+def disk(path):
+    """Reads a domain's disk: (clean, findings, summary). What a file has before its guest writes is
+    left out."""
+    first = 0 if stat.S_ISBLK(os.stat(path).st_mode) else guests.LABEL_RECORDS
     done = subprocess.run([build.program("judge"), "disk", path, "--from", str(first)],
                           capture_output=True, text=True, check=False, timeout=120)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{path}: {done.stderr.strip()}")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
+    lines[-1]["records"] -= first
     return done.returncode == 0, lines[:-1], lines[-1]
