@@ -157,7 +157,8 @@ int xf_nbd_cmdline_parse(const char *args, size_t size, const char *device, stru
     }
     if (plain.of[0][0] == '\0' || !xf_text_copy(nbd.server, sizeof(nbd.server), plain.of[0]) ||
         !xf_text_name_ok(nbd.server, sizeof(nbd.server)) ||
-        !xf_text_name_ok(nbd.export_name, sizeof(nbd.export_name))) {
+        !xf_text_name_ok(nbd.export_name, sizeof(nbd.export_name)) ||
+        !xf_text_utf8_ok(nbd.server) || !xf_text_utf8_ok(nbd.export_name)) {
         return -EINVAL;
     }
     *ret_nbd = nbd;

@@ -276,6 +276,7 @@ static void every_spelling_of_nbd_client_is_read(void **state)
                "2\0/dev/nbd3"),
           NULL },
         { ARGS("nbd-client\0\0/dev/nbd3"), NULL },
+        { ARGS("nbd-client\0s\xe9n\0/dev/nbd3"), NULL },
     };
     char text[XF_IDENT_SIZE];
 
