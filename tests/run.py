@@ -11,6 +11,8 @@
   xen        the same on real Xen hosts, in QEMU
   xen-conformance  there: the driver behind the tests that every driver passes, rules H10 and H12
   xen-campaign  long series there, and every fault at every phase (--moves N, --seed S)
+  xen-preflight what a check says of every kind of storage there, of hosts and bridges
+                (--parts NAME,NAME; with XF_TREES=FOLDER accepted disks are recorded there)
   xen-compare   pause, time and bytes there beside `xl migrate` (--moves N: rounds of each kind)
   explore    every interleaving of the protocol, further than make check goes
   fuzz       every fuzz target for five minutes (--seconds N)
@@ -39,6 +41,7 @@ import suite_xen  # noqa: E402
 import suite_xen_campaign  # noqa: E402
 import suite_xen_compare  # noqa: E402
 import suite_xen_conformance  # noqa: E402
+import suite_xen_preflight  # noqa: E402
 
 SUITES = {
     "unit": (suite_source.run_unit, None, None),
@@ -50,6 +53,7 @@ SUITES = {
     "bench": (suite_bench.run, None, None),
     "xen": (suite_xen.run, None, None),
     "xen-conformance": (suite_xen_conformance.run, None, None),
+    "xen-preflight": (suite_xen_preflight.run, None, None),
     "xen-campaign": (suite_xen_campaign.run, 100, 100),
     "xen-compare": (suite_xen_compare.run, suite_xen_compare.ROUNDS, suite_xen_compare.ROUNDS),
     "explore": (suite_source.run_explore, None, None),
@@ -66,6 +70,8 @@ def arguments():
     parser.add_argument("--json", metavar="FILE", help="figures as one flat object")
     parser.add_argument("--moves", type=int, help="of campaign and soak, of a series on Xen")
     parser.add_argument("--seed", type=int, help="of campaigns")
+    parser.add_argument("--parts", metavar="NAME,NAME", type=suite_xen_preflight.chosen,
+                        help=f"of xen-preflight: {', '.join(suite_xen_preflight.PARTS)}")
     parser.add_argument("--seconds", type=int, help="of each fuzz target")
     parser.add_argument("--short", action="store_true",
                         help="as short as where no suite is named; xen-compare: two lines")
@@ -87,6 +93,7 @@ def main():
         function, moves, short_moves = SUITES[name]
         short = args.short or not args.suite
         options = argparse.Namespace(seed=args.seed, seconds=args.seconds, short=short,
+                                     parts=args.parts,
                                      moves=args.moves or (short_moves if short else moves))
         one = suites.Suite(name)
         print(f"{name}:", flush=True)

@@ -31,8 +31,18 @@ ctl enable lab-host.service lab-receive.service ssh.service
 for unit in corosync.service pacemaker.service pacemaker_remote.service open-iscsi.service \
     iscsid.service iscsid.socket lvm2-monitor.service blk-availability.service o2cb.service \
     ocfs2.service nfs-server.service nfs-kernel-server.service rpcbind.service rpcbind.socket \
-    nfs-client.target nfs-blkmap.service xendomains.service sbd.service; do
+    nfs-client.target nfs-blkmap.service xendomains.service sbd.service multipathd.service \
+    multipathd.socket multipath-tools-boot.service nbd-client.service drbd.service; do
     ctl disable "$unit"
+done
+# Packages that only some tests use: on a host that does not, they ask no disk and load nothing, and
+# disks are called what they were called without them.
+install -d "$tree/etc/udev/rules.d" "$tree/etc/modules-load.d"
+for rules in 55-scsi-sg3_id 58-scsi-sg3_symlink 60-multipath; do
+    ln -sf /dev/null "$tree/etc/udev/rules.d/$rules.rules"
+done
+for modules in drbd multipath; do
+    ln -sf /dev/null "$tree/etc/modules-load.d/$modules.conf"
 done
 # What a host that lives for minutes has no use for.
 ctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \

@@ -19,5 +19,6 @@ version=$(find "$tree/lib/modules" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort
         drivers/net/ethernet/{mellanox,chelsio,broadcom,qlogic,intel}
 )
 chroot "$tree" depmod "$version"
+rm -rf "$tree"/usr/share/initramfs-tools/{hooks,scripts/local-top}/nbd*
 printf 'virtio_pci\nvirtio_blk\next4\ncrc32c_generic\n' >"$tree/etc/initramfs-tools/modules"
 chroot "$tree" update-initramfs -u -k "$version"

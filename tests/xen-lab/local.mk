@@ -15,6 +15,8 @@ EXTRA_DIST += \
 	tests/xen-lab/lab \
 	tests/xen-lab/packages.sh \
 	tests/xen-lab/qemu.py \
+	tests/xen-lab/storage.py \
+	tests/xen-lab/xen_checks.py \
 	tests/xen-lab/xen_ends.py \
 	tests/xen-lab/xen_guests.py \
 	tests/xen-lab/xen_moves.py \
@@ -25,6 +27,8 @@ EXTRA_DIST += \
 	tests/suite_xen_campaign.py \
 	tests/suite_xen_compare.py \
 	tests/suite_xen_conformance.py \
+	tests/suite_xen_preflight.py \
 	tests/xen_faults.py \
 	tests/xen_once.py \
+	tests/xen_preflight_host.py \
 	tests/xen_rules.py
