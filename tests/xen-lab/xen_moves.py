@@ -45,7 +45,7 @@ BESIDE = COUNT + """
 xl list -l 2>/dev/null | grep '"uuid": *"@UUID@"' | tail -n +2 | wc -l | count 'more of the domain'
 pgrep -fc '^xenferry-keeper .*@UUID@' | sed 's/^1$/0/' | count keepers
 # Who waits for its end: ours, or xl's own where no other has taken its place.
-pgrep -f '^xenferry-keeper .*@UUID@|^xl (create|restore|migrate-receive)' >/dev/null ||
+pgrep -f '^xenferry-keeper .*@UUID@|^([^ ]*/)?xl (create|restore|migrate-receive)' >/dev/null ||
     echo 'nobody who waits for its end'
 ids=$(xl list | awk 'NR > 1 { print $2 }')
 for device in /sys/bus/xen-backend/devices/*-*-*; do
