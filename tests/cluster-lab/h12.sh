@@ -45,10 +45,11 @@ unwatch() {
     watched=
 }
 
-# "unpause" to the sandbox is the one request whose cookie has its highest bit set (agent/ops.c).
+# "unpause" (2, behind the version) to the sandbox is the one request whose cookie has its highest
+# bit set (agent/ops.c).
 # The window opens with the last wait before it, and closes with the first packet after its answer.
 window() {
-    awk -v unpause='^sendmsg.*x01.x00.x00.x00.x02.x00.x00.x00.x...x...x...x...x...x...x...x80' '
+    awk -v unpause='^sendmsg.*x0..x00.x00.x00.x02.x00.x00.x00.x...x...x...x...x...x...x...x80' '
         { line[NR] = $0 }
         /^epoll_wait/ && !found { start = NR }
         $0 ~ unpause { found = NR }
