@@ -11,7 +11,7 @@ common/blocks.c unit_blocks
 common/disk.c unit_disk
 common/diskmsg.c unit_diskmsg
 common/finding.c unit_finding
-common/identity.c unit_identity
+common/identity.c unit_identity unit_identity_random
 common/verdict.c unit_verdict
 "
 

@@ -68,7 +68,7 @@ static void every_disk_comes_back_as_it_went(void **state)
     struct sample s = { 1 };
 
     (void)state;
-    for (uint32_t i = 0; i < 300; i++) {
+    for (uint32_t i = 0; i < 100; i++) {
         int len;
 
         draw_disk(&s);
@@ -94,7 +94,7 @@ static void the_largest_disk_fits_and_less_room_does_not_do(void **state)
     }
     len = encode();
     assert_in_range(len, 13000, XF_DISKMSG_SIZE_MAX);
-    for (int size = 0; size < len; size += 1 + len / 300) {
+    for (int size = 0; size < len; size += 1 + len / 50) {
         assert_int_equal(xf_disk_encode(&disk, buf, (size_t)size), -EMSGSIZE);
     }
 }
@@ -342,7 +342,7 @@ static void every_look_comes_back_as_it_went(void **state)
     struct sample s = { 2 };
 
     (void)state;
-    for (uint32_t i = 0; i < 500; i++) {
+    for (uint32_t i = 0; i < 200; i++) {
         int len;
 
         draw_look(&s);

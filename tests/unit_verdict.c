@@ -131,6 +131,7 @@ static void a_look_that_did_not_end_says_so_and_nothing_of_content(void **state)
     only(XF_FIND_DISK_HANGS, "there: no path");
     same_lun();
     before.late = true;
+    before.n_samples = 0;
     only(XF_FIND_DISK_HANGS, "here");
     same_lun();
     after.late = true;
@@ -143,6 +144,7 @@ static void an_error_is_told_with_its_number(void **state)
     (void)state;
     same_lun();
     target.error = EIO;
+    target.n_samples = 0;
     strcpy(target.words, "open");
     only(XF_FIND_DISK_UNREADABLE, "error 5 there: open");
     memset(&target, 0, sizeof(target));
@@ -206,6 +208,12 @@ static void another_disk_is_told_with_what_both_call_it(void **state)
     only(XF_FIND_DISK_OTHER, "2 disks under it here, 1 there");
     target = disk_lv("vg lw", X, Y);
     only(XF_FIND_DISK_OTHER, "lv: vg lv here, vg lw there");
+    same_lun();
+    disk_add(&before, XF_IDENT_NAA, 0, "naa.z");
+    after = before;
+    target = disk_lun("/dev/sdb", Y);
+    disk_add(&target, XF_IDENT_LABEL, 0, X); /* the same word, of another kind */
+    only(XF_FIND_DISK_OTHER, "naa: " X ", naa.z here, " Y " there");
     same(disk_map("/dev/mapper/a", X, 1)); /* torn here already */
     disk_add(&before, XF_IDENT_NAA, 2, Y);
     only(XF_FIND_DISK_OTHER, "naa: " Y " here, " X " there");
@@ -425,6 +433,7 @@ static void drbd_must_be_able_to_serve_both(void **state)
         only(XF_FIND_DISK_DRBD, detail);
         same(disk_drbd());
         before.traits &= ~needs[i].trait;
+        disk_fill(&target, 9);
         strcat(strcpy(detail, needs[i].words), " here");
         only(XF_FIND_DISK_DRBD, detail);
         same(disk_drbd());
