@@ -10,6 +10,8 @@ function note(old, new)
     k++
     gsub(/[ \t]+/, " ", old)
     gsub(/[ \t]+/, " ", new)
+    sub(/^ /, "", old)
+    new = new == "" ? "nothing" : new
     printf "%d\t%d\t%s => %s\n", k, start, unmask(old), unmask(new) > list
     return k
 }
