@@ -41,6 +41,8 @@ UNIT_TESTS += tests/unit_finding
 tests_unit_finding_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_identity
 tests_unit_identity_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_identity_bases
+tests_unit_identity_bases_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_identity_random
 tests_unit_identity_random_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_journal
@@ -55,6 +57,8 @@ UNIT_TESTS += tests/unit_trace
 tests_unit_trace_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_verdict
 tests_unit_verdict_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_verdict_content
+tests_unit_verdict_content_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_wire
 tests_unit_wire_LDADD = $(UNIT_LIBS)
 
@@ -301,4 +305,4 @@ endif
 LDADD = common/libxfcommon.a $(FUZZ_ENGINE)
 
 TESTS += $(SCRIPT_TESTS)
-EXTRA_DIST += $(SCRIPT_TESTS) tests/corpus tests/disks.h tests/pure.allow tests/sample.h tests/unit.h
+EXTRA_DIST += $(SCRIPT_TESTS) tests/corpus tests/disks.h tests/judging.h tests/matching.h tests/pure.allow tests/sample.h tests/unit.h

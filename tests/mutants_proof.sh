@@ -11,8 +11,8 @@ common/blocks.c unit_blocks
 common/disk.c unit_disk
 common/diskmsg.c unit_diskmsg
 common/finding.c unit_finding
-common/identity.c unit_identity unit_identity_random
-common/verdict.c unit_verdict
+common/identity.c unit_identity unit_identity_bases unit_identity_random
+common/verdict.c unit_verdict unit_verdict_content
 "
 
 if [ $# -gt 0 ]; then
