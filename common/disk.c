@@ -47,8 +47,7 @@ bool xf_disk_add(struct xf_disk *disk, enum xf_ident_kind kind, uint8_t base, co
 {
     struct xf_ident *ident = &disk->ident[disk->n_idents];
     bool fits = kind < XF_N_IDENTS && base <= XF_BASES_MAX && value[0] != '\0' &&
-                strlen(value) < XF_IDENT_SIZE && xf_text_name_ok(value, XF_IDENT_SIZE) &&
-                xf_text_utf8_ok(value);
+                xf_text_name_ok(value, XF_IDENT_SIZE) && xf_text_utf8_ok(value);
 
     for (uint32_t i = 0; fits && i < disk->n_idents; i++) {
         const struct xf_ident *old = &disk->ident[i];

@@ -168,7 +168,6 @@ int xf_disk_decode(const uint8_t *buf, size_t size, struct xf_disk *ret_disk)
     struct xf_disk disk = { 0 };
     uint32_t traits, n;
 
-    xf_get_check(&g, size <= XF_DISKMSG_SIZE_MAX);
     xf_get_enum(&g, VERSION, VERSION + 1);
     xf_get_enum(&g, WHAT_DISK, WHAT_DISK + 1);
     get_text(&g, disk.path, sizeof(disk.path));
@@ -176,7 +175,7 @@ int xf_disk_decode(const uint8_t *buf, size_t size, struct xf_disk *ret_disk)
     disk.late = get_flag(&g, &disk);
     disk.error = xf_get_u16(&g);
     traits = xf_get_u32(&g);
-    disk.traits |= traits > TRAITS_KNOWN ? (uint32_t)XF_TRAIT_UNKNOWN : 0;
+    disk.traits |= (traits & ~TRAITS_KNOWN) != 0 ? (uint32_t)XF_TRAIT_UNKNOWN : 0;
     disk.traits |= traits & TRAITS_KNOWN;
     disk.size_bytes = xf_get_u64(&g);
     get_text(&g, disk.words, sizeof(disk.words));
@@ -199,16 +198,17 @@ int xf_disk_decode(const uint8_t *buf, size_t size, struct xf_disk *ret_disk)
 /* The nonce is the name of a file that root makes: nothing but digits, so no way out of its folder. */
 static bool look_ok(const struct xf_look *look)
 {
-    if (look->nonce_task >= XF_N_NONCE_TASKS || look->path[0] == '\0' ||
-        memchr(look->nonce, '\0', sizeof(look->nonce)) == NULL) {
-        return false;
-    }
-    for (const char *c = look->nonce; *c != '\0'; c++) {
-        if (!((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'f'))) {
+    size_t len = strnlen(look->nonce, sizeof(look->nonce));
+
+    for (size_t i = 0; i < len; i++) {
+        char c = look->nonce[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
             return false;
         }
     }
-    return strlen(look->nonce) == (look->nonce_task == XF_NONCE_NONE ? 0 : XF_NONCE_SIZE - 1);
+    return look->path[0] != '\0' && look->nonce_task < XF_N_NONCE_TASKS &&
+           len == (look->nonce_task == XF_NONCE_NONE ? 0 : XF_NONCE_SIZE - 1);
 }
 
 int xf_look_encode(const struct xf_look *look, uint8_t *buf, size_t size)
@@ -239,7 +239,6 @@ int xf_look_decode(const uint8_t *buf, size_t size, struct xf_look *ret_look)
     struct xf_look look = { 0 };
     uint8_t flags;
 
-    xf_get_check(&g, size <= XF_LOOKMSG_SIZE_MAX);
     xf_get_enum(&g, VERSION, VERSION + 1);
     xf_get_enum(&g, WHAT_LOOK, WHAT_LOOK + 1);
     get_text(&g, look.path, sizeof(look.path));

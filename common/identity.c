@@ -308,7 +308,10 @@ static struct result match_whole(const struct xf_disk *a, groups_t of_a, const s
     return match_groups(a, of_a, b, of_b);
 }
 
-/* Both are parts of something, or made of it. */
+/*
+ * One of them at least is a part of something, or made of it. S9: a part and a whole have no layer in
+ * common that they could be proven by.
+ */
 static struct result match_layers(const struct xf_disk *a, const struct units *of_a,
                                   const struct xf_disk *b, const struct units *of_b)
 {
@@ -333,20 +336,6 @@ static struct result match_layers(const struct xf_disk *a, const struct units *o
     return own.match == XF_MATCH_STRONG ? (struct result){ XF_MATCH_WEAK, own.kind } : own;
 }
 
-/* S9: a part on one host, a whole on the other: never the same by name, and often not at all. */
-static struct result match_mixed(const struct xf_disk *a, const struct units *of_a,
-                                 const struct xf_disk *b, const struct units *of_b)
-{
-    struct result own = match_groups(a, OWN, b, OWN);
-
-    if (own.match != XF_MATCH_CONTRADICTION && of_a->n > 0 && of_b->n > 0) {
-        struct result bases = match_units(a, of_a, b, of_b);
-
-        own = bases.match == XF_MATCH_CONTRADICTION ? bases : own;
-    }
-    return own.match == XF_MATCH_STRONG ? (struct result){ XF_MATCH_WEAK, own.kind } : own;
-}
-
 enum xf_match xf_identity_match(const struct xf_disk *a, const struct xf_disk *b,
                                 enum xf_ident_kind *ret_kind)
 {
@@ -358,10 +347,8 @@ enum xf_match xf_identity_match(const struct xf_disk *a, const struct xf_disk *b
     if (a->kind == b->kind && a->kind != XF_DISK_ABSENT) {
         if (whole(a) && whole(b)) {
             result = match_whole(a, of_a.of[0], b, of_b.of[0]);
-        } else if (!whole(a) && !whole(b)) {
-            result = match_layers(a, &of_a, b, &of_b);
         } else {
-            result = match_mixed(a, &of_a, b, &of_b);
+            result = match_layers(a, &of_a, b, &of_b);
         }
     }
     if (ret_kind != NULL) {

@@ -25,11 +25,28 @@ tests_storm_CPPFLAGS = $(AM_CPPFLAGS) -DW_NODES=8 -DW_QUEUE=200 -DW_IDS=250
 TESTS += tests/storm
 SCRIPT_TESTS += tests/explore.sh tests/mutants.sh tests/stories.sh
 EXTRA_DIST += tests/mutants.awk tests/mutants.list tests/stories tests/golden
+# Every rule of the proof before a move, taken out one at a time.
+SCRIPT_TESTS += tests/mutants_proof.sh
+EXTRA_DIST += tests/mutants_proof.awk tests/mutants_proof.list
 
+UNIT_TESTS += tests/unit_blocks
+tests_unit_blocks_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_ctl
 tests_unit_ctl_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_disk
+tests_unit_disk_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_diskmsg
+tests_unit_diskmsg_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_finding
+tests_unit_finding_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_host
 tests_unit_host_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_identity
+tests_unit_identity_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_identity_bases
+tests_unit_identity_bases_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_identity_random
+tests_unit_identity_random_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_journal
 tests_unit_journal_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_link
@@ -44,11 +61,16 @@ UNIT_TESTS += tests/unit_text
 tests_unit_text_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_trace
 tests_unit_trace_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_verdict
+tests_unit_verdict_LDADD = $(UNIT_LIBS)
+UNIT_TESTS += tests/unit_verdict_content
+tests_unit_verdict_content_LDADD = $(UNIT_LIBS)
 UNIT_TESTS += tests/unit_wire
 tests_unit_wire_LDADD = $(UNIT_LIBS)
 
 FUZZ_TARGETS += tests/fuzz_announce
 FUZZ_TARGETS += tests/fuzz_ctl
+FUZZ_TARGETS += tests/fuzz_diskmsg
 FUZZ_TARGETS += tests/fuzz_journal
 FUZZ_TARGETS += tests/fuzz_link
 FUZZ_TARGETS += tests/fuzz_probe
@@ -320,4 +342,4 @@ endif
 LDADD = common/libxfcommon.a $(FUZZ_ENGINE)
 
 TESTS += $(SCRIPT_TESTS)
-EXTRA_DIST += $(SCRIPT_TESTS) tests/corpus tests/pure.allow tests/sample.h tests/unit.h
+EXTRA_DIST += $(SCRIPT_TESTS) tests/corpus tests/disks.h tests/judging.h tests/matching.h tests/pure.allow tests/sample.h tests/unit.h
