@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
+
 static const struct {
     const char *name;
     uint8_t priority;
@@ -62,8 +64,10 @@ static void put(int priority, const char *prefix, const char *text)
 void xf_vlog(int priority, const char *prefix, const char *fmt, va_list ap)
 {
     char text[480];
+    size_t len = strlen(prefix); /* libqb has room for both together */
 
-    vsnprintf(text, sizeof(text), fmt, ap);
+    vsnprintf(text, len < sizeof(text) ? sizeof(text) - len : 1, fmt, ap);
+    xf_text_utf8_mend(text); /* it may be cut within a letter */
     put(priority, prefix, text);
 }
 

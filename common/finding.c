@@ -73,6 +73,8 @@ void xf_findings_add(struct xf_findings *findings, enum xf_finding_id id, const 
 
     xf_text_copy(new.subject, sizeof(new.subject), subject);
     xf_text_copy(new.detail, sizeof(new.detail), detail);
+    xf_text_utf8_mend(new.subject); /* either may be cut within a letter */
+    xf_text_utf8_mend(new.detail);
     for (uint32_t i = 0; i < findings->n; i++) {
         const struct xf_finding *old = &findings->of[i];
 
@@ -134,4 +136,5 @@ void xf_findings_text(const struct xf_findings *findings, enum xf_severity least
             xf_text_char(&text, ')');
         }
     }
+    xf_text_utf8_mend(buf);
 }
