@@ -34,6 +34,7 @@ struct xf_check_net {
     struct xf_node target;
     bool background;
     bool target_known; /* its facts have come */
+    bool asked;        /* it may have opened its bridges */
     uint8_t round;
     uint32_t frames;
     uint32_t n;
@@ -82,10 +83,35 @@ uint32_t xf_check_net_bridges(const struct xf_dom_needs *needs,
     return n;
 }
 
+static void left(void *arg, enum xf_reason reason, const char *text, json_t *body)
+{
+    (void)arg;
+    (void)reason;
+    (void)text;
+    (void)body;
+}
+
+/* Or the target, which has room for a few, would keep its end until it is sure that no more comes. */
+static void leave(const struct xf_check_net *net)
+{
+    char session[XF_HEX_SIZE(XF_PROBE_NONCE_SIZE)];
+    const struct xf_ctl_request request = {
+        .verb = "probe",
+        .n_args = 3,
+        .arg = { { "session", session }, { "round", "0" }, { "over", "1" } },
+    };
+
+    xf_hex_of(net->setup.nonce, sizeof(net->setup.nonce), session);
+    (void)xf_question_ask(net->agent, net->target, &request, ANSWER_MS, left, NULL);
+}
+
 static void free_net(struct xf_check_net *net)
 {
     (void)qb_loop_timer_del(net->agent->loop, net->timer);
     xf_question_forget(net->question);
+    if (net->asked) {
+        leave(net);
+    }
     xf_net_probe_close(net->probe);
     free(net);
 }
@@ -302,6 +328,7 @@ static void ask(struct xf_check_net *net)
                  { "background", net->background ? "1" : "0" } },
     };
 
+    net->asked = true;
     xf_hex_of(net->setup.nonce, sizeof(net->setup.nonce), session);
     snprintf(round, sizeof(round), "%u", net->round);
     net->question = xf_question_ask(net->agent, net->target, &request, ANSWER_MS, answered, net);

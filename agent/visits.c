@@ -404,6 +404,17 @@ static struct xf_visit_probe *new_session(struct xf_agent *agent, struct xf_node
     return p;
 }
 
+/* Its source has heard enough, or was stopped amid a round. Takes NULL. */
+static void leave_probe(struct xf_visit_probe *p)
+{
+    if (p != NULL && p->asker != NULL) {
+        xf_answer(p->asker, XF_REASON_CANCELLED, "", NULL);
+    }
+    if (p != NULL) {
+        free_probe(p);
+    }
+}
+
 void xf_request_probe(struct xf_asker *asker, const struct xf_ctl_request *request)
 {
     struct xf_agent *agent = asker->agent;
@@ -424,6 +435,11 @@ void xf_request_probe(struct xf_asker *asker, const struct xf_ctl_request *reque
         return;
     }
     p = session_of(agent, asker->node, nonce, &n);
+    if (xf_request_flag(request, "over")) {
+        leave_probe(p);
+        xf_answer(asker, XF_REASON_OK, "", NULL);
+        return;
+    }
     if (p == NULL &&
         (n >= PROBES_MAX || (xf_request_flag(request, "background") && xf_visits_pause(agent)))) {
         xf_answer(asker, XF_REASON_BUSY, "the target has probes enough", NULL);

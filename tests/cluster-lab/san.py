@@ -7,6 +7,7 @@ alone has under that name is put over it in the host's own mount namespace. The 
 be mounted before hosts boot: San is entered around the lab.
 """
 import contextlib
+import fcntl
 import os
 import shutil
 import stat
@@ -20,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class San:
     def __init__(self, lab_name, base="/var/tmp/xenferry-lab"):
         self.dir = os.path.join(base, f"{lab_name}.san")
+        self.lock = None
         self.loops = []
         self.servers = {}
         self.covered = []
@@ -28,6 +30,10 @@ class San:
         return os.path.join(self.dir, *parts)
 
     def __enter__(self):
+        # One of a name at a time, as with labs: a second run waits for the first.
+        os.makedirs(os.path.dirname(self.dir), exist_ok=True)
+        self.lock = open(f"{self.dir}.lock", "w", encoding="ascii")  # pylint: disable=R1732
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.clear()
         os.makedirs(self.path("luns"))
         os.makedirs(self.path("nodes"))
@@ -42,6 +48,7 @@ class San:
         for name in list(self.servers):
             self.stop_serving(name)
         self.clear()
+        self.lock.close()
 
     def clear(self):
         """What is left of it, also of one that was not left in order."""
