@@ -99,6 +99,7 @@ class Series:
         self.name = name
         self.done = 0
         self.pauses = []
+        self.predicted = []  # over what they then took
 
     def move(self):
         source = xen_moves.home(self.lab, self.name)
@@ -106,7 +107,9 @@ class Series:
         code = one.wait(xen_moves.MOVE_LIMIT_S)
         if code != 0:
             raise LabError(f"move {self.done + 1} from {source}: exit {code}: {one.err.strip()}")
-        self.pauses.append(one.report().get("pause", {}).get("total_ms") or 0.0)
+        report = one.report()
+        self.pauses.append(report["pause"]["total_ms"])
+        self.predicted.append(xen_moves.predicted(report))
         self.done += 1
         # The command ends when the domain runs; the source's copy is taken down behind it.
         wait_for("one copy", lambda: len(xen_guests.holders(self.lab, self.name)) == 1, 60, 0.3)
@@ -158,6 +161,8 @@ def series(suite, lab, kind, number):
         suite.say(f"        {kind}: {seen}")
         suite.figure(f"{kind}_gap_ms", round(seen.gap_ms))
         suite.figure(f"{kind}_pause_max_ms", round(max(one.pauses)))
+        xen_moves.check_predicted(suite, f"{kind}_", f"{kind}: nine pauses of ten are as "
+                                  "predicted, within a factor of 2", one.predicted)
         findings, records, last = xen_guests.read_disk(lab, name)
         suite.check(f"{kind}: the disk holds every record", not findings and last > 0,
                     (findings[:3], records, last))

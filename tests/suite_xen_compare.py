@@ -31,7 +31,6 @@ LIMIT_S = 600.0
 # Ours over xl's plain TCP, medians of the rounds.
 TARGETS = {"pause_ratio_median": 0.5, "bytes_ratio_idle": 0.6, "total_ratio_full": 0.9,
            "total_ratio_limited": 0.6}
-RIGHT_SHARE = 0.9  # of moves whose pause was predicted within a factor of 2
 
 
 class One:
@@ -72,8 +71,7 @@ def by_us(lab, source, to):
     code = one.wait(LIMIT_S)
     if code != 0:
         raise LabError(f"xenferry move: exit {code}: {one.err.strip()}")
-    report = one.report()
-    return report["predicted_pause_ms"] / report["pause"]["total_ms"]
+    return xen_moves.predicted(one.report())
 
 
 def one_move(lab, how, noise_rate):
@@ -181,15 +179,11 @@ def predictions(suite, rows):
     A host that has something else to do in one pause is no fault of the rule."""
     lines = [statistics.median(r["ours"].predicted for r in row.rounds)
              for row in rows if row.rounds]
-    moves = [r["ours"].predicted for row in rows for r in row.rounds]
     if lines:
-        right = sum(0.5 <= value <= 2 for value in moves) / len(moves)
-        suite.figure("predicted_over_measured_least", round(min(moves), 2))
-        suite.figure("predicted_over_measured_most", round(max(moves), 2))
-        suite.figure("predicted_right_share", round(right, 3))
         suite.check("pauses are as predicted, within a factor of 2: the median of each line",
                     min(lines) >= 0.5 and max(lines) <= 2, lines)
-        suite.check("and nine moves of ten", right >= RIGHT_SHARE, sorted(moves))
+        xen_moves.check_predicted(suite, "", "and nine of ten of all",
+                                  [r["ours"].predicted for row in rows for r in row.rounds])
 
 
 def tell(suite, rows):

@@ -130,6 +130,58 @@ def crashes_after_a_move(suite, lab):
     crash(suite, lab, "brief", "a moved domain that crashes")
 
 
+# In the name of the domain: what a move marks, and processes that serve one.
+PLANTED = """
+touch /run/xenferry/suspend-@UUID@
+for name in 'xenferry-keeper @UUID@' xenferry-mover; do
+    setsid bash -c 'exec -a "$0" sleep 300' "$name" </dev/null >/dev/null 2>&1 &
+    echo $!
+done
+"""
+# Ends the domain's keeper; starts it again as it was.
+AWAY = """
+pid=$(pgrep -f '^xenferry-keeper .*@UUID@')
+cp /proc/$pid/cmdline /run/planted-cmdline
+readlink /proc/$pid/exe >/run/planted-exe
+kill -KILL $pid
+while [ -e /proc/$pid ]; do sleep 0.1; done
+"""
+BACK = """
+mapfile -d '' -t argv </run/planted-cmdline
+exe=$(cat /run/planted-exe)
+setsid bash -c 'exec -a "$1" "$0" "${@:2}"' "$exe" "${argv[@]}" \\
+    </dev/null >/dev/null 2>&1 &
+rm -f /run/planted-*
+"""
+
+
+def search_finds(suite, lab):
+    """The search for what a move has left, upon which so much rests, finds what is put there, also on
+    the host that has the domain; and a domain of whose end nobody would hear."""
+    at = xen_moves.home(lab, DOMAIN)
+    uuid = lab.domains[DOMAIN]["uuid"]
+    xen_moves.check_clean(suite, lab, DOMAIN, "before anything is planted, nothing is left")
+    for host, keepers in (at, "2 keepers"), (xen_moves.OTHER[at], "1 keeper"):
+        processes = lab.exec(host, PLANTED.replace("@UUID@", uuid)).out.split()
+        try:
+            with contextlib.suppress(LabError):
+                wait_for("all that is planted", lambda: len(
+                    xen_moves.leftovers(lab, DOMAIN)) >= 3, 10, 0.5)
+            found = xen_moves.leftovers(lab, DOMAIN)
+        finally:
+            lab.exec(host, f"kill {' '.join(processes)}; rm -f /run/xenferry/suspend-{uuid}")
+        suite.check(f"a mark, a mover and a keeper on {'the' if host == at else 'the other'} host "
+                    "are found", sorted(found) == sorted(
+                        f"{host}: {line}" for line in ("1 mark", "1 mover", keepers)), found)
+    xen_moves.check_clean(suite, lab, DOMAIN, "when that is gone, nothing is left")
+    lab.exec(at, AWAY.replace("@UUID@", uuid))
+    found = xen_moves.leftovers(lab, DOMAIN)
+    lab.exec(at, BACK)
+    suite.check("a domain without its keeper is found",
+                found == [f"{at}: nobody who waits for its end"], found)
+    xen_moves.check_clean(suite, lab, DOMAIN, "and is well with a new one")
+
+
 def held_paused(lab, one, source, to):
     """Holds a move while the domain stands at the target, whole and paused, and the source is yet
     to commit. When it was let go on, on the wall clock; the copy's state then."""
@@ -284,10 +336,22 @@ def not_logged(suite, lab):
     xen_guests.forget(lab, "para")
 
 
+def by_qemu(suite, lab):
+    """A disk whose backend is a QEMU, which only one host may have open: in the ordinary order."""
+    xen_guests.create(lab, "byqemu", "n1", backend="qdisk")
+    xen_moves.wait_known(lab, "byqemu", "n1")
+    _seen, report = xen_moves.moved(suite, lab, "byqemu", "a disk by QEMU")
+    suite.check("a disk by QEMU: the report says why it was attached in the pause", any(
+        "1 disks and 0 interfaces are attached in the pause" in note
+        for note in report.get("notes", [])), report.get("notes"))
+    lab.exec(xen_moves.home(lab, "byqemu"), "xl", "destroy", "byqemu")
+    xen_guests.forget(lab, "byqemu")
+
+
 def once(suite):
     with xen_suite.lab_of(suite, "xconce") as lab:
         lab.exec("n1", "xenferry", "create", xen_guests.define(lab, DOMAIN)["config"], timeout=120)
         xen_guests.wait_answers(lab, DOMAIN)
-        for part in (announced, faster_than_the_link, helper_killed, left_away,
-                     ends_after_a_rollback, crashes_after_a_move, not_logged):
+        for part in (search_finds, announced, faster_than_the_link, helper_killed, left_away,
+                     ends_after_a_rollback, crashes_after_a_move, by_qemu, not_logged):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)

@@ -27,11 +27,11 @@ vif     = [ "mac={mac},bridge=xenbr0{vif_script}" ]
 disk    = [ {disk} ]
 on_crash = "destroy"
 """
-DISK = '"vdev=xvda,format=raw,access=w,backendtype=phy{disk_script},target={device}"'
+DISK = '"vdev=xvda,format=raw,access=w,backendtype={backend}{disk_script},target={device}"'
 SCRIPTS = {"stock": ("", ""), "minimal": (",script=/lab/hotplug/vif", ",script=/lab/hotplug/block")}
 
 
-def define(lab, name, kind="pvh", memory_mib=64, disk=True, device=None):
+def define(lab, name, kind="pvh", memory_mib=64, disk=True, device=None, backend="phy"):
     """A new domain with a MAC and an address never used before in this lab, and a disk of its own:
     a LUN, emptied, or the device named. Its configuration is on every host that is on."""
     if kind not in KINDS:
@@ -43,7 +43,8 @@ def define(lab, name, kind="pvh", memory_mib=64, disk=True, device=None):
         "name": name, "kind": kind, "memory_mib": memory_mib, "uuid": str(uuid.uuid4()),
         "mac": f"00:16:3e:79:{lab.serial >> 8:02x}:{lab.serial & 255:02x}",
         "address": f"10.79.{1 + lab.serial // 250}.{1 + lab.serial % 250}",
-        "lun": None, "device": device, "hotplug": lab.hotplug, "config": f"/lab/{name}.cfg",
+        "lun": None, "device": device, "backend": backend, "hotplug": lab.hotplug,
+        "config": f"/lab/{name}.cfg",
     }
     if disk and not device:
         facts["lun"] = free_lun(lab)
@@ -67,7 +68,8 @@ def free_lun(lab):
 
 def config_text(facts):
     vif_script, disk_script = SCRIPTS[facts["hotplug"]]
-    disk = DISK.format(device=facts["device"], disk_script=disk_script) if facts["device"] else ""
+    disk = DISK.format(disk_script=disk_script if facts["backend"] == "phy" else "",
+                       **facts) if facts["device"] else ""
     return CONFIG.format(line=KERNEL_LINE.format(**facts), disk=disk, vif_script=vif_script,
                          **facts)
 

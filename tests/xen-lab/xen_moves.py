@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Moves of the Xen lab's domains as suites drive them, and what may be asked of each."""
 import contextlib
+import statistics
 
 import agents
 import eyes
@@ -10,6 +11,7 @@ from xflab import LabError, wait_for
 
 OTHER = {"n1": "n2", "n2": "n1"}
 MOVE_LIMIT_S = 240.0
+RIGHT_SHARE = 0.9  # of moves whose pause was predicted within a factor of 2
 
 
 def home(lab, name):
@@ -42,6 +44,9 @@ ls /var/lib/xen | grep -c 'userdata.*@UUID@' | count 'record of libxl'
 BESIDE = COUNT + """
 xl list -l 2>/dev/null | grep '"uuid": *"@UUID@"' | tail -n +2 | wc -l | count 'more of the domain'
 pgrep -fc '^xenferry-keeper .*@UUID@' | sed 's/^1$/0/' | count keepers
+# Who waits for its end: ours, or xl's own where no other has taken its place.
+pgrep -f '^xenferry-keeper .*@UUID@|^xl (create|restore|migrate-receive)' >/dev/null ||
+    echo 'nobody who waits for its end'
 ids=$(xl list | awk 'NR > 1 { print $2 }')
 for device in /sys/bus/xen-backend/devices/*-*-*; do
     [ -e "$device" ] || continue
@@ -140,6 +145,20 @@ def logdirty(lab, host, domid):
 def logs_no_more(suite, lab, what, host, domid):
     suite.guard(f"{what}: Xen logs the guest's writes no more", wait_for, "the end of logging",
                 lambda: not logdirty(lab, host, domid), 30, 1)
+
+
+def predicted(report):
+    """The pause that the stop rule told before it began, over what it took."""
+    return report["predicted_pause_ms"] / report["pause"]["total_ms"]
+
+
+def check_predicted(suite, prefix, what, ratios):
+    """A host that has something else to do in one pause is no fault of the rule."""
+    right = sum(0.5 <= ratio <= 2 for ratio in ratios) / len(ratios)
+    for name, value in (("least", min(ratios)), ("median", statistics.median(ratios)),
+                        ("most", max(ratios)), ("right_share", right)):
+        suite.figure(f"{prefix}predicted_over_measured_{name}", round(value, 3))
+    suite.check(what, right >= RIGHT_SHARE, sorted(ratios))
 
 
 def migrations(lab, host):
