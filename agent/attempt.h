@@ -41,9 +41,9 @@ struct xf_attempt {
     char *config;
     struct xf_dom_needs needs;
     bool needs_known;
-    char failure[256];                     /* the mover's words */
-    char trouble[256];    /* the hypervisor's last complaint; it may have got over it */
-    char peer_words[256]; /* S: what D's mover said when it gave up */
+    char failure[256];          /* the mover's words */
+    char trouble[256];          /* the hypervisor's last complaint; it may have got over it */
+    char peer_words[256];       /* S: what D's mover said when it gave up */
     enum xf_reason peer_reason; /* and D's reason */
     char notes[XF_ATTEMPT_NOTES_MAX][256]; /* its remarks */
     uint32_t n_notes;
@@ -83,6 +83,7 @@ struct xf_attempt {
     struct xf_learn *learn;
     struct xf_watch *watch;
     struct xf_announce *announce;
+    struct xf_addresses addresses_told; /* S: by the guest itself */
     struct xf_addresses addresses_sent;
 
     struct xf_asker *waiter;
