@@ -92,6 +92,7 @@ struct xf_attempt {
     struct xf_learn *learn;
     struct xf_watch *watch;
     struct xf_announce *announce;
+    struct xf_addresses addresses_told; /* S: by the guest itself */
     struct xf_addresses addresses_sent;
 
     struct xf_asker *waiter;

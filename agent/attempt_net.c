@@ -41,6 +41,7 @@ void xf_attempt_net_source(struct xf_domain *dom)
     if (!at->needs_known || at->needs.n_vifs == 0 || at->learn != NULL || at->watch != NULL) {
         return;
     }
+    dom->agent->hyper_ops->addresses(dom->agent->hyper, &dom->uuid, &at->needs);
     rc = xf_learn_start(dom->agent->loop, &at->needs, &at->learn);
     if (rc != 0) {
         xf_domain_log(dom, LOG_WARNING, "its addresses cannot be learned: %s", strerror(-rc));
@@ -88,11 +89,12 @@ json_t *xf_attempt_net_addresses(struct xf_attempt *at)
     struct xf_addresses now;
     int size;
 
-    if (at->learn == NULL) {
-        return NULL;
+    memcpy(&now, &at->addresses_told, sizeof(now)); /* compared as a whole */
+    if (at->learn != NULL) {
+        xf_learn_get(at->learn, &now);
+        /* Behind what was heard: where there is no room for all, that is true for certain. */
+        xf_addresses_merge(&now, &at->addresses_told);
     }
-    memset(&now, 0, sizeof(now)); /* compared as a whole */
-    xf_learn_get(at->learn, &now);
     if (memcmp(&now, &at->addresses_sent, sizeof(now)) == 0) {
         return NULL;
     }

@@ -61,7 +61,9 @@ struct xf_dom_needs {
     struct {
         uint8_t mac[6];
         char bridge[XF_NAME_SIZE];
-        uint32_t ipv4; /* host order; 0: unknown */
+        uint32_t ipv4;  /* host order; 0: unknown */
+        bool addressed; /* addresses are named, be it in a way that .ipv4 cannot hold */
+        uint32_t devid; /* the number that the hypervisor, and the guest, know it by */
     } vif[XF_VIFS_MAX];
     uint32_t n_disks;
     struct {
@@ -74,6 +76,7 @@ struct xf_dom_needs {
 };
 
 struct xf_hyper; /* the driver's own */
+struct xf_addresses;
 
 struct xf_hyper_events {
     /* The operation with this cookie ended. reason is XF_REASON_OK when ok; text may be "". */
@@ -86,6 +89,8 @@ struct xf_hyper_events {
      * translate().
      */
     void (*translated)(void *arg, uint64_t cookie, enum xf_reason reason, const char *text);
+    /* What addresses() was asked for; plain addresses of its vifs, and nobody has proved them. */
+    void (*addresses)(void *arg, const struct xf_uuid *uuid, const struct xf_addresses *told);
 };
 
 struct xf_hyper_ops {
@@ -129,6 +134,12 @@ struct xf_hyper_ops {
     void (*unpause)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid);
     void (*rename)(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uuid *uuid,
                    enum xf_variant variant);
+    /*
+     * Started here, ended in events->addresses(), or never where nothing is told: which addresses
+     * does the running guest itself tell of, for vifs whose configuration names none?
+     */
+    void (*addresses)(struct xf_hyper *hyper, const struct xf_uuid *uuid,
+                      const struct xf_dom_needs *needs);
     /* Immediate: memory put aside for an incoming domain, until released. 0 or -ENOMEM. */
     int (*reserve)(struct xf_hyper *hyper, const struct xf_uuid *uuid, uint32_t memory_mib);
     void (*release)(struct xf_hyper *hyper, const struct xf_uuid *uuid);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "attempt.h"
 #include "log_qb.h"
 #include "requests.h"
 #include "text.h"
@@ -100,8 +101,18 @@ static void translated(void *arg, uint64_t cookie, enum xf_reason reason, const 
     xf_request_translated(arg, cookie, reason, text);
 }
 
+static void addresses(void *arg, const struct xf_uuid *uuid, const struct xf_addresses *told)
+{
+    struct xf_domain *dom = xf_domain_find(arg, uuid);
+
+    if (dom != NULL && dom->attempt != NULL && dom->attempt->source) {
+        dom->attempt->addresses_told = *told;
+    }
+}
+
 const struct xf_hyper_events xf_agent_hyper_events = {
     .done = done,
     .changed = changed,
     .translated = translated,
+    .addresses = addresses,
 };

@@ -275,6 +275,15 @@ static void sandbox_rename(struct xf_hyper *hyper, uint64_t cookie, const struct
     xf_sandbox_domain_ask(hyper, cookie, uuid, XF_SANDBOX_RENAME, variant);
 }
 
+/* Its guests have no place to write them to. */
+static void sandbox_addresses(struct xf_hyper *hyper, const struct xf_uuid *uuid,
+                              const struct xf_dom_needs *needs)
+{
+    (void)hyper;
+    (void)uuid;
+    (void)needs;
+}
+
 static void sandbox_close(struct xf_hyper *hyper)
 {
     if (hyper == NULL) {
@@ -335,6 +344,7 @@ const struct xf_hyper_ops xf_hyper_sandbox = {
     .resume = sandbox_resume,
     .unpause = sandbox_unpause,
     .rename = sandbox_rename,
+    .addresses = sandbox_addresses,
     .reserve = sandbox_reserve,
     .release = sandbox_release,
 };

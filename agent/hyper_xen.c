@@ -224,6 +224,28 @@ static void xen_rename(struct xf_hyper *hyper, uint64_t cookie, const struct xf_
     xf_xen_job_start(hyper, cookie, XF_XEN_RENAME, uuid, variant, NULL);
 }
 
+/*
+ * A vif whose configuration names addresses is held to them by its script, as the guest's own frames
+ * are: what it says of others is not announced past that.
+ */
+static void xen_addresses(struct xf_hyper *hyper, const struct xf_uuid *uuid,
+                          const struct xf_dom_needs *needs)
+{
+    const struct xf_xen_domain *d = xf_xen_domain_find(hyper, uuid);
+    uint32_t devid[XF_ADDRESSES_VIFS];
+    struct xf_addresses ask = { 0 };
+
+    for (uint32_t i = 0; i < needs->n_vifs; i++) {
+        if (!needs->vif[i].addressed) {
+            devid[ask.n_vifs] = needs->vif[i].devid;
+            memcpy(ask.vif[ask.n_vifs++].mac, needs->vif[i].mac, XF_MAC_SIZE);
+        }
+    }
+    if (d != NULL && ask.n_vifs > 0) {
+        xf_xen_addresses_start(hyper, &d->info, &ask, devid);
+    }
+}
+
 static int xen_reserve(struct xf_hyper *hyper, const struct xf_uuid *uuid, uint32_t memory_mib)
 {
     struct xf_host_facts facts;
@@ -299,6 +321,7 @@ const struct xf_hyper_ops xf_hyper_xen = {
     .resume = xen_resume,
     .unpause = xf_xen_unpause,
     .rename = xen_rename,
+    .addresses = xen_addresses,
     .reserve = xen_reserve,
     .release = xen_release,
 };

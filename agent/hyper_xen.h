@@ -28,11 +28,10 @@ struct xf_xen_job {
     struct xf_xen_job *next;
     struct xf_hyper *hyper;
     struct xf_child *child; /* NULL: over, waits for the look */
+    enum xf_xen_type type;
     uint64_t cookie;
     uint64_t look; /* cookie of that look; 0: not yet over */
     enum xf_reason reason;
-    bool translates;
-    bool destroys;
     bool answered;
     char text[XF_XEN_TEXT];
     struct xf_xen_msg msg;
@@ -72,6 +71,9 @@ void xf_xen_unpause(struct xf_hyper *hyper, uint64_t cookie, const struct xf_uui
 /* config may be NULL. */
 void xf_xen_job_start(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type type,
                       const struct xf_uuid *uuid, enum xf_variant variant, const char *config);
+/* vifs: which ones are asked for, without addresses; devid: of each of them. */
+void xf_xen_addresses_start(struct xf_hyper *hyper, const struct xf_dom_info *info,
+                            const struct xf_addresses *vifs, const uint32_t *devid);
 void xf_xen_jobs_close(struct xf_hyper *hyper);
 /* A destroy of it was asked for and has not ended. */
 bool xf_xen_destroying(const struct xf_hyper *hyper, const struct xf_uuid *uuid);

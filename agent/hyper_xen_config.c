@@ -58,6 +58,15 @@ static int read_memory(const json_t *root, struct xf_dom_needs *needs, char *err
     return 0;
 }
 
+/* One that is not made yet has none, or -1; libxl will count. */
+static uint32_t devid_of(const json_t *nic, uint32_t i)
+{
+    const json_t *devid = json_object_get(nic, "devid");
+    json_int_t v = json_is_integer(devid) ? json_integer_value(devid) : -1;
+
+    return v >= 0 && v <= INT32_MAX ? (uint32_t)v : i;
+}
+
 static int read_nics(const json_t *root, struct xf_dom_needs *needs, char *err, size_t size)
 {
     const json_t *nic;
@@ -77,6 +86,8 @@ static int read_nics(const json_t *root, struct xf_dom_needs *needs, char *err, 
         if (!xf_text_copy(needs->vif[i].bridge, sizeof(needs->vif[i].bridge), bridge)) {
             return refuse(err, size, "nics.bridge", "is too long");
         }
+        needs->vif[i].devid = devid_of(nic, (uint32_t)i);
+        needs->vif[i].addressed = text_of(nic, "ip")[0] != '\0';
         /* One address, or several behind each other, or with a prefix: only a plain one is used. */
         (void)xf_ipv4_parse(text_of(nic, "ip"), &needs->vif[i].ipv4);
         needs->n_vifs++;

@@ -30,12 +30,23 @@ static void unlink_job(struct xf_xen_job *job)
     *at = job->next;
 }
 
+static void end_addresses(const struct xf_xen_job *job)
+{
+    if (job->reason == XF_REASON_OK) {
+        job->hyper->events.addresses(job->hyper->arg, &job->msg.uuid, &job->msg.addresses);
+    } else {
+        xf_log(LOG_INFO, "which addresses a domain tells of itself cannot be read: %s", job->text);
+    }
+}
+
 static void end_job(struct xf_xen_job *job)
 {
     struct xf_hyper *hyper = job->hyper;
 
     unlink_job(job);
-    if (job->translates) {
+    if (job->type == XF_XEN_ADDRESSES) {
+        end_addresses(job);
+    } else if (job->type == XF_XEN_TRANSLATE) {
         hyper->events.translated(hyper->arg, job->cookie, job->reason,
                                  job->reason == XF_REASON_OK ? job->msg.config : job->text);
     } else {
@@ -98,7 +109,7 @@ static void job_dead(void *arg)
         job->reason = XF_REASON_HYPERVISOR;
         xf_text_copy(job->text, sizeof(job->text), PROGRAM " ended early; see the log");
     }
-    if (job->translates) {
+    if (job->type == XF_XEN_TRANSLATE || job->type == XF_XEN_ADDRESSES) {
         end_job(job);
         return;
     }
@@ -119,30 +130,31 @@ static void job_failed(void *data)
     end_job(job);
 }
 
-void xf_xen_job_start(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type type,
-                      const struct xf_uuid *uuid, enum xf_variant variant, const char *config)
+static struct xf_xen_job *new_job(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type type,
+                                  const struct xf_uuid *uuid)
 {
-    char *argv[] = { (char[]){ PROGRAM }, (char[]){ "-d" }, hyper->dir, (char[]){ "op" }, NULL };
     struct xf_xen_job *job = calloc(1, sizeof(*job));
-    qb_loop_timer_handle timer;
-    int rc = 0;
 
     if (job == NULL) {
         abort();
     }
     job->hyper = hyper;
+    job->type = type;
     job->cookie = cookie;
-    job->translates = type == XF_XEN_TRANSLATE;
-    job->destroys = type == XF_XEN_DESTROY;
     job->next = hyper->jobs;
     hyper->jobs = job;
     job->msg.type = type;
     job->msg.uuid = *uuid;
-    job->msg.dom.variant = (uint8_t)variant;
-    if (config != NULL) {
-        rc = xf_text_copy(job->msg.config, sizeof(job->msg.config), config) ? 0 : -EMSGSIZE;
-        job->msg.config_size = (uint32_t)strlen(job->msg.config) + 1;
-    }
+    return job;
+}
+
+/* Its message is complete, unless rc is not 0. */
+static void start_job(struct xf_xen_job *job, int rc)
+{
+    struct xf_hyper *hyper = job->hyper;
+    char *argv[] = { (char[]){ PROGRAM }, (char[]){ "-d" }, hyper->dir, (char[]){ "op" }, NULL };
+    qb_loop_timer_handle timer;
+
     rc = rc != 0 ? rc
                  : xf_child_start(hyper->loop, PROGRAM, argv, &job->msg, sizeof(job->msg),
                                   &job_events, job, &job->child);
@@ -161,10 +173,35 @@ void xf_xen_job_start(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type 
     }
 }
 
+void xf_xen_job_start(struct xf_hyper *hyper, uint64_t cookie, enum xf_xen_type type,
+                      const struct xf_uuid *uuid, enum xf_variant variant, const char *config)
+{
+    struct xf_xen_job *job = new_job(hyper, cookie, type, uuid);
+    int rc = 0;
+
+    job->msg.dom.variant = (uint8_t)variant;
+    if (config != NULL) {
+        rc = xf_text_copy(job->msg.config, sizeof(job->msg.config), config) ? 0 : -EMSGSIZE;
+        job->msg.config_size = (uint32_t)strlen(job->msg.config) + 1;
+    }
+    start_job(job, rc);
+}
+
+void xf_xen_addresses_start(struct xf_hyper *hyper, const struct xf_dom_info *info,
+                            const struct xf_addresses *vifs, const uint32_t *devid)
+{
+    struct xf_xen_job *job = new_job(hyper, 0, XF_XEN_ADDRESSES, &info->uuid);
+
+    job->msg.dom = *info;
+    job->msg.addresses = *vifs;
+    memcpy(job->msg.devid, devid, vifs->n_vifs * sizeof(*devid));
+    start_job(job, 0);
+}
+
 bool xf_xen_destroying(const struct xf_hyper *hyper, const struct xf_uuid *uuid)
 {
     for (const struct xf_xen_job *job = hyper->jobs; job != NULL; job = job->next) {
-        if (job->destroys && xf_uuid_eq(&job->msg.uuid, uuid)) {
+        if (job->type == XF_XEN_DESTROY && xf_uuid_eq(&job->msg.uuid, uuid)) {
             return true;
         }
     }
@@ -252,6 +289,7 @@ static void watcher_heard(void *arg, size_t size)
     case XF_XEN_DESTROY:
     case XF_XEN_RESUME:
     case XF_XEN_RENAME:
+    case XF_XEN_ADDRESSES:
     case XF_N_XENS:
         break;
     }

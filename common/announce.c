@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "text.h"
+
 /* IEEE 802 and IANA numbers. */
 enum {
     ETHERTYPE_IPV4 = 0x0800,
@@ -467,6 +469,19 @@ bool xf_addresses_learn(struct xf_vif_addresses *vif, const struct xf_heard *hea
         return add_ipv6(vif, heard->ipv6, heard->vlan) || new_role;
     }
     return new_role;
+}
+
+bool xf_addresses_told(struct xf_vif_addresses *vif, const char *text, size_t size)
+{
+    char plain[XF_IPV4_TEXT_SIZE] = "";
+    uint32_t address;
+
+    if (size >= sizeof(plain) || memchr(text, '\0', size) != NULL) {
+        return false;
+    }
+    memcpy(plain, text, size);
+    return vif->n_ipv4 < XF_TOLD_MAX && xf_ipv4_parse(plain, &address) == 0 &&
+           add_ipv4(vif, address, XF_VLAN_NONE);
 }
 
 static void merge_vif(struct xf_vif_addresses *vif, const struct xf_vif_addresses *more)

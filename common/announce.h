@@ -19,6 +19,7 @@
 #define XF_MAC_SIZE       6u
 #define XF_IPV6_SIZE      16u
 #define XF_LEARN_MAX      8u  /* addresses of each family that are kept of one vif */
+#define XF_TOLD_MAX       4u  /* of them, IPv4 alone, in a guest's own words */
 #define XF_ADDRESSES_VIFS 8u  /* as XF_VIFS_MAX in agent/drivers.h, asserted there */
 #define XF_VLAN_NONE      0u  /* 802.1Q: VID 0 is "no VLAN, priority only" */
 #define XF_ANNOUNCE_SIZE  96u /* tag, IPv6 header and advertisement with its option: 90 bytes */
@@ -126,6 +127,11 @@ int xf_announce_parse(const uint8_t *buf, size_t size, uint16_t vlan, struct xf_
 
 /* True when it was new. A frame from another MAC, or one too many, is left out. */
 bool xf_addresses_learn(struct xf_vif_addresses *vif, const struct xf_heard *heard);
+/*
+ * What a guest wrote of an address of that vif's, untrusted: only "10.0.0.7" as it stands counts, and
+ * no more than XF_TOLD_MAX. True when it was new.
+ */
+bool xf_addresses_told(struct xf_vif_addresses *vif, const char *text, size_t size);
 /* Takes over what `more` knows of the same MACs; its other vifs are left out. */
 void xf_addresses_merge(struct xf_addresses *addresses, const struct xf_addresses *more);
 

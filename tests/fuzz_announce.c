@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * common/announce.c: a domain's frames and a peer's list of addresses. What is accepted can be
+ * common/announce.c: a domain's frames, what a guest wrote, and a peer's list of addresses. What is accepted can be
  * announced, and what is announced reads back as what was accepted. The first byte chooses.
  */
 #include "config.h"
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "announce.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,6 +67,29 @@ static void try_addresses(const uint8_t *data, size_t size)
     }
 }
 
+/* One value for each line. What is taken is the address that it spells. */
+static void try_told(const uint8_t *data, size_t size)
+{
+    struct xf_vif_addresses vif = { .mac = { 2 } };
+
+    while (size > 0) {
+        const uint8_t *end = memchr(data, '\n', size);
+        size_t one = end != NULL ? (size_t)(end - data) : size;
+
+        if (xf_addresses_told(&vif, (const char *)data, one)) {
+            char text[XF_IPV4_TEXT_SIZE];
+
+            xf_ipv4_text(vif.ipv4[vif.n_ipv4 - 1u].address, text);
+            assert(strlen(text) == one && memcmp(text, data, one) == 0);
+        }
+        one += end != NULL ? 1 : 0;
+        data += one;
+        size -= one;
+    }
+    assert(vif.n_ipv4 <= XF_TOLD_MAX && vif.n_ipv6 == 0);
+    check_frames(&vif);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -73,6 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (data[0] == 'a') {
         try_addresses(data + 1, size - 1);
+    } else if (data[0] == 't') {
+        try_told(data + 1, size - 1);
     } else {
         try_frame(data + 1, size - 1, data[0] == 'v' ? 77 : XF_VLAN_NONE);
     }

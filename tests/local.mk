@@ -210,6 +210,15 @@ UNIT_TESTS += tests/unit_xen_config
 tests_unit_xen_config_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_xen_config_LDADD = $(UNIT_LIBS) $(JANSSON_LIBS)
 tests_unit_xen_config_SOURCES = tests/unit_xen_config.c agent/hyper_xen_config.c
+# What a guest tells of its addresses, from the driver's question to what the target announces.
+UNIT_TESTS += tests/unit_told
+tests_unit_told_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(JANSSON_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_told_LDADD = $(UNIT_LIBS) $(JANSSON_LIBS) $(QB_LIBS)
+tests_unit_told_SOURCES = tests/unit_told.c \
+	agent/attempt_net.c agent/attempt.h \
+	agent/hyper_xen.c agent/hyper_xen.h \
+	agent/hyper_xen_config.c \
+	agent/reserve.c agent/reserve.h
 FUZZ_TARGETS += tests/fuzz_xen_config
 tests_fuzz_xen_config_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_xen_config_LDADD = $(LDADD) $(JANSSON_LIBS)

@@ -5,8 +5,9 @@
  * capabilities in XF_PLAYED_CAPABILITIES, processors of which a PV guest may be given nothing that
  * is known, and no domain, or a suspended one that is called each time by the next name of
  * XF_PLAYED_NAMES, the last one for ever; with XF_PLAYED_RUNS it runs, and says when asked for the
- * second time that it can be suspended; a xenstored in which nothing else happens; and a libxenguest
- * whose name is that of the link that this file is loaded by.
+ * second time that it can be suspended; a xenstored in which it has also written an address of its
+ * vif 3, and nothing else happens; and a libxenguest whose name is that of the link that this file
+ * is loaded by.
  */
 #include "config.h"
 
@@ -118,6 +119,11 @@ struct xs_handle *xs_open(unsigned long flags)
     return (struct xs_handle *)opened;
 }
 
+void xs_close(struct xs_handle *xsh)
+{
+    (void)xsh;
+}
+
 bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
     (void)h;
@@ -161,6 +167,10 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigne
 
     (void)h;
     (void)t;
+    if (strcmp(path, "/local/domain/1/attr/vif/3/ipv4/0") == 0) {
+        *len = 8;
+        return strdup("10.0.0.7");
+    }
     if (strcmp(path, "/local/domain/1/control/feature-suspend") != 0 || ++asked < 2) {
         return NULL;
     }

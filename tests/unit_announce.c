@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "announce.h"
+#include "text.h"
 
 static const uint8_t mac[6] = { 0x00, 0x16, 0x3e, 0x12, 0x34, 0x56 };
 static const uint8_t ll[16] = { 0xfe, 0x80, [8] = 0x02, 0x16, 0x3e, 0xff, 0xfe, 0x12, 0x34, 0x56 };
@@ -459,6 +460,90 @@ static void the_ninth_address_and_another_mac_are_left_out(void **state)
     assert_int_equal(vif.n_ipv4, 0);
 }
 
+static bool tells(struct xf_vif_addresses *vif, const char *text)
+{
+    return xf_addresses_told(vif, text, strlen(text));
+}
+
+static void what_a_guest_writes_counts_if_it_is_a_plain_address(void **state)
+{
+    struct xf_vif_addresses vif = make_vif();
+
+    (void)state;
+    assert_true(tells(&vif, "10.0.0.7"));
+    assert_false(tells(&vif, "10.0.0.7"));
+    assert_true(tells(&vif, "223.255.255.254")); /* as long as one can be */
+    assert_int_equal(vif.n_ipv4, 2);
+    assert_int_equal(vif.ipv4[0].address, 0x0a000007);
+    assert_int_equal(vif.ipv4[0].vlan, XF_VLAN_NONE);
+    assert_int_equal(vif.ipv4[1].address, 0xdffffffe);
+    assert_int_equal(vif.n_ipv6, 0);
+    assert_int_equal(vif.role, XF_IPV6_ROLE_UNKNOWN);
+}
+
+static void anything_else_that_a_guest_writes_is_left_out(void **state)
+{
+    static const char *const others[] = {
+        "",
+        "10.0.0",
+        "10.0.0.7 ",
+        " 10.0.0.7",
+        "10.0.0.7\n",
+        "10.0.0.07",
+        "10.0.0.256",
+        "10.0.0.7/24",
+        "10.0.0.7 10.0.0.8",
+        "10.0.0.7,10.0.0.8",
+        "fe80::1",
+        "::10.0.0.7",
+        "0x0a000007",
+        "167772167",
+        "10.0.0.-7",
+        "0.0.0.0",
+        "0.1.2.3",
+        "127.0.0.1",
+        "127.255.255.255",
+        "224.0.0.1",
+        "239.1.2.3",
+        "240.0.0.1",
+        "255.255.255.255",
+        "10.0.0.7.0000000000000000000",
+    };
+    static const char with_nul[] = "10.0.0.7";
+    static char long_one[4096];
+    struct xf_vif_addresses vif = make_vif();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (tells(&vif, others[i])) {
+            fail_msg("\"%s\" counts", others[i]);
+        }
+    }
+    assert_false(xf_addresses_told(&vif, with_nul, sizeof(with_nul)));
+    memset(long_one, '1', sizeof(long_one)); /* without an end */
+    assert_false(xf_addresses_told(&vif, long_one, sizeof(long_one)));
+    assert_int_equal(vif.n_ipv4, 0);
+    assert_true(xf_addresses_told(&vif, with_nul, sizeof(with_nul) - 1));
+}
+
+static void a_guest_that_writes_many_addresses_leaves_room_for_those_that_are_heard(void **state)
+{
+    struct xf_vif_addresses vif = make_vif();
+    struct xf_heard heard = { .has_ipv4 = true, .ipv4 = ADDRESS };
+
+    (void)state;
+    for (uint32_t i = 0; i < 256; i++) {
+        char text[XF_IPV4_TEXT_SIZE];
+
+        xf_ipv4_text(0x0a010000 + i, text);
+        assert_true(tells(&vif, text) == (i < XF_TOLD_MAX));
+    }
+    assert_int_equal(vif.n_ipv4, XF_TOLD_MAX);
+    assert_true(XF_TOLD_MAX < XF_LEARN_MAX);
+    memcpy(heard.mac, mac, sizeof(mac));
+    assert_true(xf_addresses_learn(&vif, &heard));
+}
+
 static struct xf_addresses make_addresses(void)
 {
     struct xf_addresses addresses = { .n_vifs = XF_ADDRESSES_VIFS };
@@ -576,6 +661,9 @@ int main(void)
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(our_own_frames_are_read_back),
         cmocka_unit_test(the_ninth_address_and_another_mac_are_left_out),
+        cmocka_unit_test(what_a_guest_writes_counts_if_it_is_a_plain_address),
+        cmocka_unit_test(anything_else_that_a_guest_writes_is_left_out),
+        cmocka_unit_test(a_guest_that_writes_many_addresses_leaves_room_for_those_that_are_heard),
         cmocka_unit_test(addresses_come_back_from_their_bytes),
         cmocka_unit_test(malformed_addresses_are_refused),
         cmocka_unit_test(merging_adds_to_the_same_mac_only),

@@ -53,6 +53,38 @@ static void what_a_domain_asks_of_a_host_is_read(void **state)
     assert_int_equal(needs.vif[0].ipv4, 0x0a000007);
     assert_string_equal(needs.vif[1].bridge, "dmz");
     assert_int_equal(needs.vif[1].ipv4, 0);
+    assert_true(needs.vif[0].addressed);
+    assert_false(needs.vif[1].addressed);
+}
+
+static void addresses_that_cannot_be_used_are_known_to_be_named(void **state)
+{
+    static const char *const named[] = { "10.0.0.7 10.0.0.8", "10.0.0.0/24", "fe80::1" };
+    char nics[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+        snprintf(nics, sizeof(nics), ",\"nics\":[{\"ip\":\"%s\"}]", named[i]);
+        assert_int_equal(read_config(nics), 0);
+        assert_int_equal(needs.vif[0].ipv4, 0);
+        assert_true(needs.vif[0].addressed);
+    }
+    assert_int_equal(read_config(",\"nics\":[{\"ip\":\"\"}]"), 0);
+    assert_false(needs.vif[0].addressed);
+}
+
+static void a_vif_has_the_number_that_it_was_given_or_its_place(void **state)
+{
+    (void)state;
+    assert_int_equal(read_config(",\"nics\":[{\"devid\":3},{\"devid\":0},{},{\"devid\":-1},"
+                                 "{\"devid\":4294967296},{\"devid\":\"7\"}]"),
+                     0);
+    assert_int_equal(needs.n_vifs, 6);
+    assert_int_equal(needs.vif[0].devid, 3);
+    for (uint32_t i = 2; i < 6; i++) {
+        assert_int_equal(needs.vif[i].devid, i);
+    }
+    assert_int_equal(needs.vif[1].devid, 0);
 }
 
 static void a_domain_without_devices_asks_for_none(void **state)
@@ -184,6 +216,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_domain_asks_of_a_host_is_read),
+        cmocka_unit_test(addresses_that_cannot_be_used_are_known_to_be_named),
+        cmocka_unit_test(a_vif_has_the_number_that_it_was_given_or_its_place),
         cmocka_unit_test(a_domain_without_devices_asks_for_none),
         cmocka_unit_test(a_pv_guest_is_told_from_the_others),
         cmocka_unit_test(what_is_the_hosts_own_is_counted),

@@ -26,9 +26,39 @@ static bool policy_fails, size_fails, serialise_fails;
 static int n_policies; /* not given back */
 static struct xf_xen xen;
 
+struct node {
+    const char *path; /* below /local/domain/7/attr/ */
+    const char *value;
+};
+
+static const struct node *wrote; /* by the guest; ends with an empty one */
+static bool writes_all;          /* each node that is asked for is another address */
+static unsigned n_reads;
+static const char with_nul[] = "10.0.0.9\0junk";
+
+static const char *written_at(const char *path)
+{
+    static const char attr[] = "/local/domain/7/attr/";
+    static char text[32];
+
+    assert_memory_equal(path, attr, strlen(attr)); /* nothing else is looked at */
+    n_reads++;
+    if (writes_all) {
+        snprintf(text, sizeof(text), "10.1.0.%u", n_reads);
+        return text;
+    }
+    for (const struct node *node = wrote; node->path != NULL; node++) {
+        if (strcmp(path + strlen(attr), node->path) == 0) {
+            return node->value;
+        }
+    }
+    return NULL;
+}
+
 void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
-    const char *value = strcmp(path, "/local/domain/7/control/feature-suspend") == 0    ? suspend
+    const char *value = wrote != NULL ? written_at(path)
+                        : strcmp(path, "/local/domain/7/control/feature-suspend") == 0  ? suspend
                         : strcmp(path, "/local/domain/7/control/feature-poweroff") == 0 ? poweroff
                         : strcmp(path, "/local/domain/7/control/feature-reboot") == 0   ? reboot
                                                                                         : NULL;
@@ -38,8 +68,8 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigne
     if (value == NULL) {
         return NULL;
     }
-    *len = (unsigned)strlen(value);
-    return strdup(value);
+    *len = value == with_nul ? sizeof(with_nul) : (unsigned)strlen(value);
+    return memcpy(calloc(1, *len + 1u), value, *len);
 }
 
 bool xf_xen_is_hvm(const xc_domaininfo_t *info)
@@ -119,6 +149,9 @@ static int up(void **state)
 {
     (void)state;
     suspend = poweroff = reboot = ""; /* as libxl makes them */
+    wrote = NULL;
+    writes_all = false;
+    n_reads = 0;
     is_hvm = param_fails = false;
     callback = 1;
     policy_fails = size_fails = serialise_fails = false;
@@ -230,6 +263,98 @@ static void what_cannot_be_read_is_not_known(void **state)
     assert_int_equal(n_policies, 0);
 }
 
+/* What is read of two vifs, whose numbers are 0 and 5, when the guest has written that. */
+static struct xf_addresses addresses_of(const struct node *nodes)
+{
+    static const uint32_t devid[] = { 0, 5 };
+    struct xf_addresses addresses = { .n_vifs = 2 };
+
+    addresses.vif[0].mac[5] = 1;
+    addresses.vif[1].mac[5] = 2;
+    wrote = nodes;
+    n_reads = 0;
+    xf_xen_addresses(NULL, 7, devid, &addresses);
+    wrote = NULL;
+    assert_int_equal(addresses.n_vifs, 2);
+    assert_int_equal(addresses.vif[0].mac[5], 1);
+    assert_int_equal(addresses.vif[1].mac[5], 2);
+    return addresses;
+}
+
+static void addresses_are_read_where_guests_agents_write_them(void **state)
+{
+    static const struct node nodes[] = { { "vif/0/ipv4/0", "10.0.0.7" },
+                                         { "vif/0/ipv4/2", "10.0.0.8" },
+                                         { "vif/5/ipv4/3", "192.168.7.1" },
+                                         { NULL, NULL } };
+    struct xf_addresses addresses = addresses_of(nodes);
+
+    (void)state;
+    assert_int_equal(addresses.vif[0].n_ipv4, 2);
+    assert_int_equal(addresses.vif[0].ipv4[0].address, 0x0a000007);
+    assert_int_equal(addresses.vif[0].ipv4[1].address, 0x0a000008);
+    assert_int_equal(addresses.vif[1].n_ipv4, 1);
+    assert_int_equal(addresses.vif[1].ipv4[0].address, 0xc0a80701);
+}
+
+static void addresses_are_read_where_older_agents_write_them(void **state)
+{
+    static const struct node nodes[] = { { "eth0/ip", "10.0.0.7" },
+                                         { "vif/5/ipv4/0", "10.0.0.8" },
+                                         { "eth5/ip", "10.0.0.8" }, /* the same */
+                                         { NULL, NULL } };
+    struct xf_addresses addresses = addresses_of(nodes);
+
+    (void)state;
+    assert_int_equal(addresses.vif[0].n_ipv4, 1);
+    assert_int_equal(addresses.vif[0].ipv4[0].address, 0x0a000007);
+    assert_int_equal(addresses.vif[1].n_ipv4, 1);
+    assert_int_equal(addresses.vif[1].ipv4[0].address, 0x0a000008);
+}
+
+static void what_is_no_address_of_one_of_its_vifs_is_left_out(void **state)
+{
+    static const struct node nodes[] = { { "vif/0/ipv4/0", "no address" },
+                                         { "vif/0/ipv4/1", "127.0.0.1" },
+                                         { "vif/0/ipv4/2", "" },
+                                         { "vif/0/ipv4/3", with_nul },
+                                         { "vif/0/ipv6/0", "fe80::1" },
+                                         { "vif/5/ipv4/0", "fe80::1" },
+                                         { "vif/5/ipv4/1", "255.255.255.255" },
+                                         { "vif/1/ipv4/0", "10.0.0.7" },
+                                         { "eth1/ip", "10.0.0.7" },
+                                         { "eth0/ip", "10.0.0.7 10.0.0.8" },
+                                         { NULL, NULL } };
+    struct xf_addresses addresses = addresses_of(nodes);
+
+    (void)state;
+    for (uint32_t i = 0; i < addresses.n_vifs; i++) {
+        assert_int_equal(addresses.vif[i].n_ipv4, 0);
+        assert_int_equal(addresses.vif[i].n_ipv6, 0);
+    }
+}
+
+static void a_guest_that_writes_wildly_costs_a_few_reads(void **state)
+{
+    static const struct node none[] = { { NULL, NULL } };
+    static const uint32_t devid[XF_ADDRESSES_VIFS] = { UINT32_MAX };
+    struct xf_addresses addresses = addresses_of(none);
+
+    (void)state;
+    assert_int_equal(n_reads, 2 * (XF_TOLD_MAX + 1));
+    writes_all = true;
+    addresses = addresses_of(none);
+    assert_int_equal(n_reads, 2 * (XF_TOLD_MAX + 1));
+    assert_int_equal(addresses.vif[0].n_ipv4, XF_TOLD_MAX);
+    assert_int_equal(addresses.vif[1].n_ipv4, XF_TOLD_MAX);
+
+    wrote = none;
+    n_reads = 0;
+    addresses = (struct xf_addresses){ .n_vifs = XF_ADDRESSES_VIFS };
+    xf_xen_addresses(NULL, 7, devid, &addresses);
+    assert_int_equal(n_reads, XF_ADDRESSES_VIFS * (XF_TOLD_MAX + 1));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, up)
 
 int main(void)
@@ -240,6 +365,10 @@ int main(void)
         TEST(a_guest_that_says_otherwise_cannot_be),
         TEST(a_guest_whose_drivers_leave_it_out_cannot_be),
         TEST(an_hvm_guest_without_drivers_is_not_asked),
+        TEST(addresses_are_read_where_guests_agents_write_them),
+        TEST(addresses_are_read_where_older_agents_write_them),
+        TEST(what_is_no_address_of_one_of_its_vifs_is_left_out),
+        TEST(a_guest_that_writes_wildly_costs_a_few_reads),
         TEST(what_a_domain_was_given_is_read),
         TEST(what_cannot_be_read_is_not_known),
     };

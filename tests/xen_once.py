@@ -257,6 +257,31 @@ def announced(suite, lab):
                 report["pause"].get("network_ms") is not None, report["pause"])
 
 
+# Addresses that no guest of the lab has.
+WRITTEN, FOREIGN = "10.79.240.7", "10.79.240.8"
+
+
+def announced_from_xenstore(suite, lab):
+    """What a guest's agent writes is announced, if it is an address, though the guest never sent a
+    frame with it; here dom0 writes in its place."""
+    source = xen_moves.home(lab, DOMAIN)
+    mac = lab.domains[DOMAIN]["mac"]
+    domid = lab.exec(source, "xl", "domid", DOMAIN).out.strip()
+    attr = f"/local/domain/{domid}/attr"
+    nodes = {"vif/0/ipv4/0": WRITTEN, "vif/0/ipv4/1": "127.0.0.1", "vif/0/ipv4/2": "9" * 2000,
+             "vif/0/ipv4/9": FOREIGN, "vif/1/ipv4/0": FOREIGN, "eth0/ip": f"{FOREIGN}/24"}
+    for node, value in nodes.items():
+        lab.exec(source, "xenstore-write", f"{attr}/{node}", value)
+    with listener(lab, xen_moves.OTHER[source], "ether", "src", mac, "and", TOLD) as frames:
+        xen_moves.moved(suite, lab, DOMAIN, "announced from xenstore")
+    replies = [text for _at, text in frames]
+    suite.check("announced from xenstore: the address that was written there",
+                len([text for text in replies if f"Reply {WRITTEN} is-at {mac}" in text]) >= 3,
+                frames)
+    suite.check("announced from xenstore: nothing else that was", not any(
+        other in text for text in replies for other in (f"Reply {FOREIGN} ", "Reply 127.")), frames)
+
+
 # What `xl migrate-receive` says until it has the domain; then it is told to let it run, and says
 # how that went.
 RECEIVED = ("xl migration receiver ready, send binary domain data.\n"
@@ -352,6 +377,7 @@ def once(suite):
     with xen_suite.lab_of(suite, "xconce") as lab:
         lab.exec("n1", "xenferry", "create", xen_guests.define(lab, DOMAIN)["config"], timeout=120)
         xen_guests.wait_answers(lab, DOMAIN)
-        for part in (search_finds, announced, faster_than_the_link, helper_killed, left_away,
-                     ends_after_a_rollback, crashes_after_a_move, by_qemu, not_logged):
+        for part in (search_finds, announced, announced_from_xenstore, faster_than_the_link,
+                     helper_killed, left_away, ends_after_a_rollback, crashes_after_a_move,
+                     by_qemu, not_logged):
             suite.guard(f"{part.__name__} runs to its end", part, suite, lab)

@@ -84,21 +84,14 @@ static int status_of(pid_t child)
     return WEXITSTATUS(status);
 }
 
-/*
- * xenferry-xen watching a hypervisor of that version; its exit status, and what it told first or,
- * if `is` is not NULL, the first that is so, which is among the first few: facts come every second.
- */
-static int watched(const char *version, bool (*is)(const struct xf_xen_msg *msg),
-                   struct xf_xen_msg *ret_msg)
+/* xenferry-xen, told to watch or to do one operation, with a hypervisor of that version. */
+static pid_t start_hands(const char *version, const char *what, int *ret_link)
 {
     const struct timeval limit = { .tv_sec = 30 };
-    unsigned few = 10;
-    static struct xf_xen_msg rest;
     char program[8192];
     char played[8192];
     int pair[2];
     pid_t child;
-    ssize_t n;
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     child = fork();
@@ -110,20 +103,37 @@ static int watched(const char *version, bool (*is)(const struct xf_xen_msg *msg)
             _exit(126);
         }
         closefrom(XF_XEN_FD + 1);
-        execl(built(XEN, program), XEN, "-d", dir, "watch", (char *)NULL);
+        execl(built(XEN, program), XEN, "-d", dir, what, (char *)NULL);
         _exit(127);
     }
     close(pair[1]);
     assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    *ret_link = pair[0];
+    return child;
+}
+
+/*
+ * xenferry-xen watching a hypervisor of that version; its exit status, and what it told first or,
+ * if `is` is not NULL, the first that is so, which is among the first few: facts come every second.
+ */
+static int watched(const char *version, bool (*is)(const struct xf_xen_msg *msg),
+                   struct xf_xen_msg *ret_msg)
+{
+    unsigned few = 10;
+    static struct xf_xen_msg rest;
+    int link;
+    pid_t child = start_hands(version, "watch", &link);
+    ssize_t n;
+
     do {
-        n = recv(pair[0], ret_msg, sizeof(*ret_msg), 0);
+        n = recv(link, ret_msg, sizeof(*ret_msg), 0);
         assert_true(n > 0 && xf_xen_msg_ok(ret_msg, (size_t)n));
     } while (is != NULL && !is(ret_msg) && --few > 0);
     /* One whose words were never read would see its link reset, and not end. */
-    assert_int_equal(shutdown(pair[0], SHUT_WR), 0);
-    while (recv(pair[0], &rest, sizeof(rest), 0) > 0) {
+    assert_int_equal(shutdown(link, SHUT_WR), 0);
+    while (recv(link, &rest, sizeof(rest), 0) > 0) {
     }
-    close(pair[0]);
+    close(link);
     return status_of(child);
 }
 
@@ -324,6 +334,37 @@ static void what_a_running_domain_was_given_is_told_and_that_it_can_be_suspended
     assert_true(msg.guest.can_suspend);
 }
 
+/* xenstored is enough: the hypervisor, and so its version, is not asked. */
+static void the_addresses_that_a_guest_has_written_are_told(void **state)
+{
+    static struct xf_xen_msg msg;
+    ssize_t n;
+    pid_t child;
+    int link;
+
+    (void)state;
+    msg.type = XF_XEN_ADDRESSES;
+    msg.uuid.b[0] = 7;
+    msg.dom.domid.v = 1;
+    msg.addresses.n_vifs = 2;
+    msg.addresses.vif[1].mac[5] = 9;
+    msg.devid[1] = 3;
+    child = start_hands("", "op", &link);
+    assert_int_equal(send(link, &msg, xf_xen_msg_size(&msg), 0), xf_xen_msg_size(&msg));
+    n = recv(link, &msg, sizeof(msg), 0);
+    assert_true(n > 0 && xf_xen_msg_ok(&msg, (size_t)n));
+    close(link);
+    assert_int_equal(status_of(child), 0);
+    assert_int_equal(msg.type, XF_XEN_DONE);
+    assert_int_equal(msg.reason, XF_REASON_OK);
+    assert_int_equal(msg.uuid.b[0], 7);
+    assert_int_equal(msg.addresses.n_vifs, 2);
+    assert_int_equal(msg.addresses.vif[0].n_ipv4, 0);
+    assert_int_equal(msg.addresses.vif[1].mac[5], 9);
+    assert_int_equal(msg.addresses.vif[1].n_ipv4, 1);
+    assert_int_equal(msg.addresses.vif[1].ipv4[0].address, 0x0a000007);
+}
+
 static void the_rule_is_put_into_the_library_that_it_was_built_with(void **state)
 {
     (void)state;
@@ -369,6 +410,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_a_guest_may_be_given_of_the_processors_is_told),
         cmocka_unit_test(a_suspended_domain_that_xl_renames_is_told_as_left_behind),
         cmocka_unit_test(what_a_running_domain_was_given_is_told_and_that_it_can_be_suspended_now),
+        cmocka_unit_test(the_addresses_that_a_guest_has_written_are_told),
         cmocka_unit_test(the_rule_is_put_into_the_library_that_it_was_built_with),
         cmocka_unit_test(another_release_of_the_library_is_left_alone),
         cmocka_unit_test(without_a_mover_nothing_is_touched),

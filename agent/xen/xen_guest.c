@@ -121,3 +121,38 @@ bool xf_xen_suspends(struct xf_xen *xen, struct xs_handle *xs, const xc_domainin
                            written(xs, info->domain, "feature-reboot") == 1;
     return says == 1;
 }
+
+/* ---- addresses ---- */
+
+static void read_address(struct xs_handle *xs, const char *path, struct xf_vif_addresses *vif)
+{
+    unsigned size = 0;
+    char *value = xs_read(xs, XBT_NULL, path, &size); /* 4096 bytes at most: XENSTORE_PAYLOAD_MAX */
+
+    if (value != NULL) {
+        (void)xf_addresses_told(vif, value, size);
+    }
+    free(value);
+}
+
+/*
+ * Xen's xenstore-paths: ~/attr/vif/$DEVID/ipv4/$INDEX. An index is "arbitrary", but guests' agents
+ * count from 0. Older ones know one address of each interface, ~/attr/ethN/ip. The guest owns ~/attr:
+ * it is neither listed nor watched, which would take as long as the guest likes.
+ */
+void xf_xen_addresses(struct xs_handle *xs, uint32_t domid, const uint32_t *devid,
+                      struct xf_addresses *addresses)
+{
+    for (uint32_t i = 0; i < addresses->n_vifs; i++) {
+        struct xf_vif_addresses *vif = &addresses->vif[i];
+        char path[80];
+
+        for (unsigned index = 0; index < XF_TOLD_MAX; index++) {
+            snprintf(path, sizeof(path), "/local/domain/%u/attr/vif/%u/ipv4/%u", domid, devid[i],
+                     index);
+            read_address(xs, path, vif);
+        }
+        snprintf(path, sizeof(path), "/local/domain/%u/attr/eth%u/ip", domid, devid[i]);
+        read_address(xs, path, vif);
+    }
+}

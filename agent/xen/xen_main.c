@@ -7,7 +7,7 @@
  *   xen_lib.c    what all programs share         xen_watch.c      sees and unpauses
  *   xen_ops.c    create, destroy, resume, rename xen_translate.c  xl's configuration
  *   xen_mark.c   marks in /run                   xen_keep.c        starts keepers
- *   xen_guest.c  what a guest was given
+ *   xen_guest.c  what a guest was given, and what it says of itself
  *   xen_save.c xen_restore.c xen_policy.c        the mover's side
  */
 #include "config.h"
@@ -79,6 +79,10 @@ static int operate(struct xf_xen_msg *msg, const char *dir)
     }
     if (msg->type == XF_XEN_TRANSLATE) {
         xf_xen_translate(msg);
+        return answer(msg);
+    }
+    if (msg->type == XF_XEN_ADDRESSES) {
+        xf_xen_op_addresses(msg);
         return answer(msg);
     }
     xen = xf_xen_open("xenferry-xen", msg->text);

@@ -12,6 +12,7 @@
 
 #include <xenstore.h>
 
+#include "xen_guest.h"
 #include "xen_keep.h"
 #include "xen_mark.h"
 
@@ -20,6 +21,8 @@
 /* How long a guest that was asked to suspend may take until it has. */
 #define PENDING_WAIT_MS 20000u
 #define PENDING_POLL_MS 20u
+/* A xenstored that is slower has told too late for the move; nobody else ends us. */
+#define ADDRESSES_S     10u
 
 static void answer(struct xf_xen_msg *msg, enum xf_reason reason, const char *text)
 {
@@ -316,6 +319,23 @@ static void resume(struct xf_xen *xen, const char *dir, struct xf_xen_msg *msg)
         /* Whoever started the domain with xl: its monitor has ended at the suspend. */
         xf_xen_keep(dir, &msg->uuid, info.domain);
     }
+    answer(msg, XF_REASON_OK, "");
+}
+
+/* ---- addresses ---- */
+
+void xf_xen_op_addresses(struct xf_xen_msg *msg)
+{
+    struct xs_handle *xs;
+
+    (void)alarm(ADDRESSES_S);
+    xs = xs_open(0);
+    if (xs == NULL) {
+        answer(msg, XF_REASON_HYPERVISOR, strerror(errno));
+        return;
+    }
+    xf_xen_addresses(xs, msg->dom.domid.v, msg->devid, &msg->addresses);
+    xs_close(xs);
     answer(msg, XF_REASON_OK, "");
 }
 

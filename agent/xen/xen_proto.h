@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "announce.h"
 #include "drivers.h"
 #include "link.h"
 #include "text.h"
@@ -29,6 +30,7 @@ enum xf_xen_type {
     XF_XEN_DESTROY,   /* .uuid */
     XF_XEN_RESUME,    /* .uuid */
     XF_XEN_RENAME,    /* .uuid .dom.variant */
+    XF_XEN_ADDRESSES, /* .uuid .dom.domid .addresses .devid; DONE brings them with IPv4 ones */
     /* -> agent */
     XF_XEN_FACTS,  /* .facts .cpu; the first one says that Xen is there */
     XF_XEN_DOMAIN, /* .dom; with its .config unless that is as it was */
@@ -48,6 +50,8 @@ struct xf_xen_msg {
     struct xf_host_facts facts;
     struct xf_cpu cpu[2]; /* the most for a PV guest: 1, for any other: 0 */
     struct xf_guest guest;
+    struct xf_addresses addresses;
+    uint32_t devid[XF_ADDRESSES_VIFS]; /* of those vifs */
     char text[XF_XEN_TEXT];
     uint32_t config_size;            /* with its NUL; 0: none */
     char config[XF_CONFIG_SIZE_MAX]; /* only config_size bytes are sent */
@@ -58,7 +62,17 @@ static inline size_t xf_xen_msg_size(const struct xf_xen_msg *msg)
     return offsetof(struct xf_xen_msg, config) + msg->config_size;
 }
 
-/* Size and texts of what was received are what they should be. */
+static inline bool xf_xen_addresses_ok(const struct xf_addresses *addresses)
+{
+    bool ok = addresses->n_vifs <= XF_ADDRESSES_VIFS;
+
+    for (uint32_t i = 0; ok && i < addresses->n_vifs; i++) {
+        ok = addresses->vif[i].n_ipv4 <= XF_LEARN_MAX && addresses->vif[i].n_ipv6 <= XF_LEARN_MAX;
+    }
+    return ok;
+}
+
+/* Size, counts and texts of what was received are what they should be. */
 static inline bool xf_xen_msg_ok(const struct xf_xen_msg *msg, size_t size)
 {
     return size >= offsetof(struct xf_xen_msg, config) && msg->type > 0 && msg->type < XF_N_XENS &&
@@ -69,6 +83,7 @@ static inline bool xf_xen_msg_ok(const struct xf_xen_msg *msg, size_t size)
            memchr(msg->cpu[0].vendor, '\0', sizeof(msg->cpu[0].vendor)) != NULL &&
            memchr(msg->cpu[1].vendor, '\0', sizeof(msg->cpu[1].vendor)) != NULL &&
            memchr(msg->guest.cpu.vendor, '\0', sizeof(msg->guest.cpu.vendor)) != NULL &&
+           xf_xen_addresses_ok(&msg->addresses) &&
            memchr(msg->facts.version, '\0', sizeof(msg->facts.version)) != NULL &&
            memchr(msg->facts.scheduler, '\0', sizeof(msg->facts.scheduler)) != NULL;
 }
