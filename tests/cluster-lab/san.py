@@ -48,7 +48,10 @@ class San:
         for name in list(self.servers):
             self.stop_serving(name)
         self.clear()
+        os.unlink(f"{self.dir}.lock")
         self.lock.close()
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(self.dir))
 
     def clear(self):
         """What is left of it, also of one that was not left in order."""
