@@ -35,7 +35,6 @@ static struct xf_text *begin(struct judge *j)
 
 static void add(struct judge *j, enum xf_finding_id id)
 {
-    xf_text_utf8_mend(j->detail); /* where it was cut off */
     xf_findings_add(j->findings, id, j->subject, j->detail);
 }
 
