@@ -50,7 +50,7 @@ enum xf_severity {
     X(DISK_LOCKED, "disk-locked", REFUSE, NO_DISK, "one host holds it exclusively",                \
       "activate it shared on both: lvchange -asy")                                                 \
     X(DISK_DRBD, "disk-drbd", REFUSE, NO_DISK, "DRBD does not let both hosts use it now",          \
-      "drbdadm status: it must be connected, UpToDate, allow-two-primaries")                       \
+      "drbdadm status: it must be connected, UpToDate, allow-two-primaries, Primary on both")      \
     X(DISK_PATH, "disk-path", WARN, NO_DISK, "a path to it is down", "multipath -ll")              \
     X(DISK_WEAK, "disk-weak", WARN, NO_DISK,                                                       \
       "nothing but its content says that it is the same disk",                                     \

@@ -206,16 +206,18 @@ struct version {
 /* Of "Xen": what stands before the first space. */
 static size_t kind_size(const char *hypervisor)
 {
-    const char *space = memchr(hypervisor, ' ', XF_NAME_SIZE);
+    size_t size = strnlen(hypervisor, XF_NAME_SIZE);
+    const char *space = memchr(hypervisor, ' ', size);
 
-    return space != NULL ? (size_t)(space - hypervisor) : strnlen(hypervisor, XF_NAME_SIZE);
+    return space != NULL ? (size_t)(space - hypervisor) : size;
 }
 
 static struct version version_of(const char *hypervisor)
 {
     struct version v = { .n = 0 };
-    size_t at = kind_size(hypervisor) + 1;
+    size_t at = kind_size(hypervisor);
 
+    at += at < XF_NAME_SIZE && hypervisor[at] == ' ';
     while (at < XF_NAME_SIZE && v.n < PARTS_MAX && hypervisor[at] >= '0' && hypervisor[at] <= '9') {
         uint64_t part = 0;
 

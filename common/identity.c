@@ -17,7 +17,6 @@ struct agreement {
     enum xf_ident_kind device;
     enum xf_ident_kind made;
     enum xf_ident_kind weak;
-    bool inode; /* known to either */
 };
 
 struct result {
@@ -85,14 +84,35 @@ static void note(enum xf_ident_kind *kind, uint32_t found)
     *kind = *kind == XF_N_IDENTS ? (enum xf_ident_kind)found : *kind;
 }
 
+static bool is_shared_filesystem(uint32_t kind)
+{
+    return kind == XF_IDENT_NFS || kind == XF_IDENT_SHAREDFS;
+}
+
+/*
+ * S7: a file is proven only by its number together with a filesystem that hosts share. No device
+ * under that, and no part of it, stands for either.
+ */
+static void judge_file(struct agreement *all, bool same_file)
+{
+    if (same_file) {
+        note(&all->made, XF_IDENT_INODE);
+        return;
+    }
+    all->weak = all->made != XF_N_IDENTS ? all->made : all->weak;
+    all->weak = all->device != XF_N_IDENTS ? all->device : all->weak;
+    all->device = all->made = XF_N_IDENTS;
+}
+
 static struct agreement compare(const struct xf_disk *a, groups_t of_a, const struct xf_disk *b,
                                 groups_t of_b)
 {
-    struct agreement all = { XF_N_IDENTS, XF_N_IDENTS, XF_N_IDENTS, XF_N_IDENTS, false };
-    bool same_inode = false;
+    struct agreement all = { XF_N_IDENTS, XF_N_IDENTS, XF_N_IDENTS, XF_N_IDENTS };
+    bool same_inode = false, same_filesystem = false, file = false;
 
-    all.inode = knows(a, of_a, XF_IDENT_INODE) || knows(b, of_b, XF_IDENT_INODE);
     for (uint32_t kind = 0; kind < XF_N_IDENTS; kind++) {
+        file = file || ((kind == XF_IDENT_INODE || is_shared_filesystem(kind)) &&
+                        (knows(a, of_a, kind) || knows(b, of_b, kind)));
         if (worthless(a, b, kind) || !knows(a, of_a, kind) || !knows(b, of_b, kind)) {
             continue;
         }
@@ -100,6 +120,7 @@ static struct agreement compare(const struct xf_disk *a, groups_t of_a, const st
             note(&all.differs, kind);
         } else if (xf_ident_strength(kind) == XF_STRENGTH_DEVICE) {
             note(&all.device, kind);
+            same_filesystem = same_filesystem || is_shared_filesystem(kind);
         } else if (kind == XF_IDENT_INODE) {
             same_inode = true;
         } else if (xf_ident_strength(kind) == XF_STRENGTH_WEAK || kind == XF_IDENT_MPATH ||
@@ -110,14 +131,8 @@ static struct agreement compare(const struct xf_disk *a, groups_t of_a, const st
             note(&all.made, kind);
         }
     }
-    if (all.device == XF_IDENT_NFS || all.device == XF_IDENT_SHAREDFS) {
-        /* S7: a filesystem is one of its files only together with the file's number in it. */
-        if (same_inode) {
-            note(&all.made, XF_IDENT_INODE);
-        } else {
-            note(&all.weak, all.device);
-            all.device = XF_N_IDENTS;
-        }
+    if (file) {
+        judge_file(&all, same_inode && same_filesystem);
     }
     return all;
 }
@@ -329,7 +344,7 @@ static struct result match_layers(const struct xf_disk *a, const struct units *o
         if (bases.match == XF_MATCH_STRONG && own.match == XF_MATCH_STRONG) {
             return own;
         }
-        if (bases.match == XF_MATCH_STRONG && all.made != XF_N_IDENTS && !all.inode) {
+        if (bases.match == XF_MATCH_STRONG && all.made != XF_N_IDENTS) {
             return (struct result){ XF_MATCH_STRONG, all.made };
         }
     }

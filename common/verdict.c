@@ -35,7 +35,6 @@ static struct xf_text *begin(struct judge *j)
 
 static void add(struct judge *j, enum xf_finding_id id)
 {
-    xf_text_utf8_mend(j->detail); /* where it was cut off */
     xf_findings_add(j->findings, id, j->subject, j->detail);
 }
 
@@ -100,10 +99,7 @@ static void either(struct judge *j, enum xf_finding_id id, uint32_t traits)
     }
 }
 
-/*
- * S12: a secondary of DRBD cannot be opened before it becomes primary, which it does when the domain
- * comes. What it is, its name says.
- */
+/* S12: a secondary of DRBD cannot be opened before it becomes primary. What it is, its name says. */
 static bool asleep(const struct xf_disk *disk)
 {
     return (disk->traits & (XF_TRAIT_DRBD | XF_TRAIT_DRBD_PRIMARY)) == XF_TRAIT_DRBD &&
@@ -248,6 +244,27 @@ static void judge_access(struct judge *j)
     }
 }
 
+/* S20: nobody makes it primary when the domain comes; the domain could not open it. */
+static void say_secondary(struct judge *j)
+{
+    struct xf_text *text = begin(j);
+    uint32_t i = 0;
+
+    while (i < j->target->n_idents && j->target->ident[i].kind != XF_IDENT_DRBD) {
+        i++;
+    }
+    xf_text_str(text, "it is secondary on the target: drbdadm primary ");
+    if (i < j->target->n_idents) {
+        const char *value = j->target->ident[i].value; /* "resource/volume address …" */
+        const char *slash = strchr(value, '/');
+
+        xf_text_mem(text, value, slash != NULL ? (size_t)(slash - value) : strlen(value));
+        xf_text_char(text, ' ');
+    }
+    xf_text_str(text, "there");
+    add(j, XF_FIND_DISK_DRBD);
+}
+
 /* S20: DRBD is one disk as long as both ends are connected and up to date. Returns: it is, or none. */
 static bool judge_drbd(struct judge *j)
 {
@@ -275,6 +292,9 @@ static bool judge_drbd(struct judge *j)
             say_side(j, XF_FIND_DISK_DRBD, needs[i].without, " there");
             fine = false;
         }
+    }
+    if (fine && (j->there & XF_TRAIT_DRBD_PRIMARY) == 0) {
+        say_secondary(j);
     }
     return fine;
 }

@@ -154,7 +154,7 @@ function statement(line,    text, at, head, expr)
         if (expr ~ / (==|!=|<|>|<=|>=|&&|\|\|) / && !lists(expr)) {
             text = head wrong(expr) "(" expr ");"
         }
-        if (head !~ /^ *(const |static |struct |enum |bool |char |u?int[0-9]*_t |size_t |groups_t |unsigned )/) {
+        if (head !~ /^ *(const |static |struct |enum |bool |char |int |u?int[0-9]*_t |size_t |groups_t |unsigned )/) {
             return "if (xf_mutant != " note(whole_text, "") ") { " unmask(text) " }"
         }
         return unmask(text)

@@ -11,7 +11,10 @@ common/blocks.c unit_blocks
 common/disk.c unit_disk
 common/diskmsg.c unit_diskmsg
 common/finding.c unit_finding
+common/host.c unit_host
 common/identity.c unit_identity unit_identity_bases unit_identity_random
+common/probe.c unit_probe
+common/rota.c unit_rota
 common/verdict.c unit_verdict unit_verdict_content
 "
 
@@ -27,14 +30,16 @@ if ! libs=$(pkg-config --cflags --libs cmocka 2>/dev/null); then
     exit 0
 fi
 unset XF_MUTANT
+export CMOCKA_TEST_ABORT=1 # at the first claim that fails
+ulimit -c 0
 
 compile() {
     # shellcheck disable=SC2086 # lists of words
     ${CC:-cc} $CPPFLAGS -I"$src/common" -I"$src/tests" -std=gnu11 -w -O0 "$@"
 }
 
-# To read beyond a table is an objection too.
-traps="-fsanitize=bounds -fsanitize-undefined-trap-on-error"
+# To read beyond a table, or what was never written, is an objection too.
+traps="-fsanitize=bounds -fsanitize-undefined-trap-on-error -ftrivial-auto-var-init=pattern"
 
 cat >"$work/main.c" <<'END'
 #include <stdlib.h>

@@ -84,6 +84,26 @@ static void what_is_too_long_is_cut_and_still_one(void **state)
     assert_int_equal(strlen(findings.of[0].detail), XF_DETAIL_SIZE - 1);
 }
 
+static void no_letter_is_cut_in_half(void **state)
+{
+    char word[XF_SUBJECT_SIZE + 10], buf[30];
+
+    (void)state;
+    clear();
+    memset(word, 'x', sizeof(word));
+    memcpy(word + XF_SUBJECT_SIZE - 2, "\xc3\xa4", 2);
+    memcpy(word + XF_DETAIL_SIZE - 2, "\xc3\xa4", 2);
+    word[sizeof(word) - 1] = '\0';
+    xf_findings_add(&findings, XF_FIND_MTU, word, word);
+    assert_string_equal(findings.of[0].subject + XF_SUBJECT_SIZE - 3, "x?");
+    assert_string_equal(findings.of[0].detail + XF_DETAIL_SIZE - 3, "x?");
+    assert_memory_equal(findings.of[0].subject + XF_DETAIL_SIZE - 2, "\xc3\xa4", 2);
+    clear();
+    xf_findings_add(&findings, XF_FIND_MTU, "bridge \xc3\xa4", "");
+    xf_findings_text(&findings, XF_INFO, buf, 9);
+    assert_string_equal(buf, "bridge ?");
+}
+
 static void one_that_refuses_is_never_lost_unseen(void **state)
 {
     char detail[3] = "";
@@ -154,6 +174,7 @@ int main(void)
         cmocka_unit_test(severities_have_names),
         cmocka_unit_test(the_same_twice_is_one),
         cmocka_unit_test(what_is_too_long_is_cut_and_still_one),
+        cmocka_unit_test(no_letter_is_cut_in_half),
         cmocka_unit_test(one_that_refuses_is_never_lost_unseen),
         cmocka_unit_test(the_worst_decides_and_the_first_that_refuses_gives_the_reason),
         cmocka_unit_test(the_text_has_what_is_severe_enough),

@@ -220,6 +220,11 @@ static void the_words_and_the_maker_are_found_in_cpuid(void **state)
         for (unsigned word = 0; word < XF_N_CPU_WORDS; word++) {
             assert_int_equal(cpu.word[word] == 7, word == where[i].word);
         }
+        for (unsigned k = 0; k < XF_N_CPU_WORDS; k++) {
+            bool told = where[k].leaf == where[i].leaf && where[k].subleaf == where[i].subleaf;
+
+            assert_int_equal(cpu.word[where[k].word] != 0, told);
+        }
         assert_string_equal(cpu.vendor, "");
     }
     memset(&guest.cpu, 0, sizeof(guest.cpu));
@@ -239,6 +244,8 @@ static void r6_another_kind_of_hypervisor_is_refused(void **state)
     (void)state;
     hypervisors("Xen 4.17.3", "sandbox 1");
     assert_found(XF_FIND_HYPERVISOR, "Xen 4.17.3 here, sandbox 1 there");
+    hypervisors("Xen 4.17", "KVM 4.17");
+    assert_found(XF_FIND_HYPERVISOR, "Xen 4.17 here, KVM 4.17 there");
     hypervisors("Xen 4.17", "Xenon 4.17");
     assert_found(XF_FIND_HYPERVISOR, "Xen 4.17 here, Xenon 4.17 there");
     hypervisors("Xenon 4.17", "Xen 4.17");
@@ -247,6 +254,19 @@ static void r6_another_kind_of_hypervisor_is_refused(void **state)
     assert_found(XF_FIND_HYPERVISOR, " here,  there");
     hypervisors("Xen 4.17", "");
     assert_found(XF_FIND_HYPERVISOR, "Xen 4.17 here,  there");
+    /* Nothing behind the end of a name belongs to it. */
+    memcpy(source.hypervisor, "\0en 4.18", 9);
+    memcpy(target.hypervisor, "\0en 4.17", 9);
+    assert_found(XF_FIND_HYPERVISOR, " here,  there");
+    memcpy(source.hypervisor,
+           "Xen\0"
+           "4.18",
+           9);
+    memcpy(target.hypervisor,
+           "Xen\0"
+           "4.17",
+           9);
+    assert_fits();
 }
 
 static void r7_an_older_hypervisor_is_refused(void **state)
@@ -268,6 +288,7 @@ static void r7_an_older_hypervisor_is_refused(void **state)
         { "Xen", "Xen 4.17.3" },
         { "Xen 4.17.3", "Xen" },
         { "Xen 4.17.3", "Xen 4.99999999999999999999999" },
+        { "Xen 4.17.3", "Xen 4.18446744073709551616" },
     };
 
     (void)state;

@@ -253,6 +253,58 @@ static void a_loop_device_is_the_same_part_of_the_same_file(void **state)
     expect(&a, &b, XF_MATCH_WEAK, XF_IDENT_LOOP);
 }
 
+/* Of OCFS2 a loop device's base has the names of file, filesystem and device in one. */
+static void a_files_number_counts_also_beside_its_devices_own_name(void **state)
+{
+    static const enum xf_ident_kind kinds[] = { XF_IDENT_NFS, XF_IDENT_SHAREDFS };
+
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct xf_disk a = disk_of(XF_DISK_BLOCK, "/dev/loop0"), b;
+
+        disk_add(&a, XF_IDENT_LOOP, 0, "0 0");
+        disk_add(&a, XF_IDENT_INODE, 1, "5");
+        disk_add(&a, XF_IDENT_NAA, 1, LUN_X);
+        b = a; /* of a filesystem that hosts do not share */
+        expect(&a, &b, XF_MATCH_WEAK, XF_IDENT_LOOP);
+        disk_add(&a, kinds[i], 1, "where");
+        expect(&a, &b, XF_MATCH_WEAK, XF_IDENT_LOOP);
+        disk_add(&b, kinds[i], 1, "where");
+        expect(&a, &b, XF_MATCH_STRONG, XF_IDENT_LOOP);
+        b.ident[1].value[0] = '6';
+        expect(&a, &b, XF_MATCH_CONTRADICTION, XF_IDENT_INODE);
+        b = a;
+        b.ident[3].value[0] = 'x';
+        expect(&a, &b, XF_MATCH_CONTRADICTION, kinds[i]);
+        b = a;
+        b.ident[2].value[4] = '5';
+        expect(&a, &b, XF_MATCH_CONTRADICTION, XF_IDENT_NAA);
+    }
+}
+
+static void a_part_of_the_device_does_not_stand_for_a_files_number(void **state)
+{
+    struct xf_disk a = disk_of(XF_DISK_BLOCK, "/dev/loop0"), b;
+
+    (void)state;
+    disk_add(&a, XF_IDENT_LOOP, 0, "0 0");
+    disk_add(&a, XF_IDENT_PARTUUID, 1, "p");
+    disk_add(&a, XF_IDENT_NAA, 1, LUN_X);
+    b = a;
+    expect(&a, &b, XF_MATCH_STRONG, XF_IDENT_LOOP); /* over a part, without any file */
+    disk_add(&a, XF_IDENT_INODE, 1, "5");
+    expect(&a, &b, XF_MATCH_WEAK, XF_IDENT_LOOP);
+    a = b;
+    disk_add(&a, XF_IDENT_SHAREDFS, 1, "where");
+    expect(&a, &b, XF_MATCH_WEAK, XF_IDENT_LOOP);
+    disk_add(&b, XF_IDENT_SHAREDFS, 1, "where");
+    expect(&a, &b, XF_MATCH_WEAK, XF_IDENT_LOOP);
+    disk_add(&a, XF_IDENT_INODE, 1, "5");
+    expect(&a, &b, XF_MATCH_WEAK, XF_IDENT_LOOP);
+    disk_add(&b, XF_IDENT_INODE, 1, "5");
+    expect(&a, &b, XF_MATCH_STRONG, XF_IDENT_LOOP);
+}
+
 static void a_network_disk_is_known_by_its_image(void **state)
 {
     struct xf_disk a = disk_of(XF_DISK_NETWORK, "rbd:pool/guest"), b = a;
@@ -284,6 +336,8 @@ int main(void)
         cmocka_unit_test(a_files_filesystem_alone_is_weak),
         cmocka_unit_test(equal_filesystem_uuids_on_two_luns_are_two_files),
         cmocka_unit_test(a_loop_device_is_the_same_part_of_the_same_file),
+        cmocka_unit_test(a_files_number_counts_also_beside_its_devices_own_name),
+        cmocka_unit_test(a_part_of_the_device_does_not_stand_for_a_files_number),
         cmocka_unit_test(a_network_disk_is_known_by_its_image),
     };
 

@@ -248,6 +248,7 @@ static void the_smaller_bridge_is_the_full_size(void **state)
     (void)state;
     xf_probe_search_init(&search, 1500, 9000);
     assert_int_equal(search.full, 1500);
+    assert_int_equal(search.lost, 1501);
 }
 
 static void every_limit_is_found_to_the_byte(void **state)
@@ -345,6 +346,42 @@ static void a_size_is_not_lost_if_a_larger_one_passed(void **state)
     assert_int_equal(search.lost, 400);
 }
 
+static void what_passed_once_stays_passed(void **state)
+{
+    static const uint16_t size[] = { 300, 200 };
+    static const uint16_t twice[] = { 300, 300 };
+    static const bool both[] = { true, true };
+    static const bool one[] = { true, false };
+    struct xf_probe_search search;
+
+    (void)state;
+    xf_probe_search_init(&search, 1500, 1500);
+    xf_probe_search_learn(&search, size, both, 2);
+    assert_int_equal(search.passed, 300);
+    xf_probe_search_init(&search, 1500, 1500);
+    xf_probe_search_learn(&search, twice, one, 2);
+    assert_int_equal(search.passed, 300);
+    assert_int_equal(search.lost, 1501);
+}
+
+static void a_limit_is_lost_twice_by_its_own_losses(void **state)
+{
+    static const uint16_t above[] = { 1450, 1500 };
+    static const uint16_t itself[] = { 1450, 1451 };
+    static const bool heard[] = { true, false };
+    struct xf_probe_search search = { .full = 1500, .passed = 1450, .lost = 1451, .n_lost = 1 };
+
+    (void)state;
+    xf_probe_search_learn(&search, above, heard, 2);
+    assert_int_equal(search.lost, 1451);
+    assert_int_equal(search.n_lost, 1);
+    for (int i = 0; i < 3; i++) {
+        xf_probe_search_learn(&search, itself, heard, 2);
+        assert_int_equal(search.lost, 1451);
+        assert_int_equal(search.n_lost, 2);
+    }
+}
+
 static void a_limit_that_passes_after_all_opens_what_is_above(void **state)
 {
     static const uint16_t one[] = { 68, 1500 };
@@ -381,7 +418,7 @@ static void a_size_beyond_the_full_one_teaches_nothing(void **state)
 
 static void a_round_tries_the_limit_again(void **state)
 {
-    uint16_t size[XF_PROBE_SIZES_MAX];
+    uint16_t size[XF_PROBE_SIZES_MAX + 1];
     struct xf_probe_search search = { .full = 1500, .passed = 68, .lost = 1500, .round = 1 };
 
     (void)state;
@@ -391,6 +428,11 @@ static void a_round_tries_the_limit_again(void **state)
     assert_int_equal(xf_probe_search_next(&search, size), 4);
     assert_int_equal(size[0], 69);
     assert_int_equal(size[3], 72);
+    for (uint32_t between = 1; between < 3 * XF_PROBE_SIZES_MAX; between++) {
+        search.lost = 69 + between;
+        assert_in_range(xf_probe_search_next(&search, size), 2, XF_PROBE_SIZES_MAX);
+        assert_in_range(size[0], 69, 68 + between);
+    }
 }
 
 static void the_last_round_proves_nothing_if_what_passed_is_lost(void **state)
@@ -603,6 +645,9 @@ static void a_port_that_does_not_forward_explains_a_loss(void **state)
     result.source.port = XF_PORT_NONE;
     judge(&result);
     assert_only(XF_FIND_NOT_FORWARDING, "missing on the source");
+    result.source.port = XF_N_PORTS;
+    judge(&result);
+    assert_only(XF_FIND_NOT_FORWARDING, "unknown on the source");
     result.source.port = 77;
     judge(&result);
     assert_only(XF_FIND_NOT_FORWARDING, "unknown on the source");
@@ -811,6 +856,8 @@ int main(void)
         cmocka_unit_test(a_size_lost_by_chance_changes_nothing),
         cmocka_unit_test(a_round_lost_by_chance_changes_nothing),
         cmocka_unit_test(a_size_is_not_lost_if_a_larger_one_passed),
+        cmocka_unit_test(what_passed_once_stays_passed),
+        cmocka_unit_test(a_limit_is_lost_twice_by_its_own_losses),
         cmocka_unit_test(a_limit_that_passes_after_all_opens_what_is_above),
         cmocka_unit_test(a_size_beyond_the_full_one_teaches_nothing),
         cmocka_unit_test(a_round_tries_the_limit_again),

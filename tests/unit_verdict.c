@@ -418,9 +418,12 @@ static void a_secondary_is_neither_read_only_nor_unreadable(void **state)
         target.traits |= XF_TRAIT_READONLY;
         target.error = errors[i];
         target.n_samples = 0;
-        nothing();
+        only(XF_FIND_DISK_DRBD, "it is secondary on the target: drbdadm primary guest there");
         target.n_idents = 0; /* what it is, nothing else says */
-        only(XF_FIND_DISK_UNKNOWN, "nothing that both know, and 0 equal blocks");
+        judge();
+        said(0, XF_FIND_DISK_DRBD, "it is secondary on the target: drbdadm primary there");
+        said(1, XF_FIND_DISK_UNKNOWN, "nothing that both know, and 0 equal blocks");
+        assert_int_equal(found.n, 2);
         target = before;
         target.error = errors[i]; /* a primary can be opened */
         judge();
@@ -434,7 +437,33 @@ static void a_secondary_is_neither_read_only_nor_unreadable(void **state)
     same(disk_drbd());
     target.traits &= ~(uint32_t)XF_TRAIT_DRBD_PRIMARY;
     target.error = EIO;
-    only(XF_FIND_DISK_UNREADABLE, "error 5 there");
+    judge();
+    said(0, XF_FIND_DISK_UNREADABLE, "error 5 there");
+    said(1, XF_FIND_DISK_DRBD, "it is secondary on the target: drbdadm primary guest there");
+    assert_int_equal(found.n, 2);
+}
+
+/* S20 */
+static void a_secondary_is_not_to_be_made_primary_where_drbd_cannot_serve_both(void **state)
+{
+    (void)state;
+    same(disk_drbd());
+    target.traits &= ~(uint32_t)XF_TRAIT_DRBD_PRIMARY;
+    only(XF_FIND_DISK_DRBD, "it is secondary on the target: drbdadm primary guest there");
+    memcpy(target.ident[0].value, "web", 4); /* as no look writes it */
+    judge();
+    said(0, XF_FIND_DISK_DRBD, "it is secondary on the target: drbdadm primary web there");
+    same(disk_drbd());
+    target.n_idents = 0;
+    disk_add(&target, XF_IDENT_LABEL, 0, "other/0");
+    disk_add(&target, XF_IDENT_DRBD, 0, "guest/0 n1 n2");
+    target.traits &= ~(uint32_t)XF_TRAIT_DRBD_PRIMARY;
+    only(XF_FIND_DISK_DRBD, "it is secondary on the target: drbdadm primary guest there");
+    target.traits &= ~(uint32_t)XF_TRAIT_DRBD_CONNECTED;
+    only(XF_FIND_DISK_DRBD, "not connected there");
+    same(disk_drbd());
+    before.traits &= ~(uint32_t)XF_TRAIT_DRBD_PRIMARY; /* the domain has it open */
+    nothing();
 }
 
 int main(void)
@@ -465,6 +494,7 @@ int main(void)
         cmocka_unit_test(drbd_must_be_able_to_serve_both),
         cmocka_unit_test(drbd_on_one_host_is_drbd),
         cmocka_unit_test(a_secondary_is_neither_read_only_nor_unreadable),
+        cmocka_unit_test(a_secondary_is_not_to_be_made_primary_where_drbd_cannot_serve_both),
     };
 
     return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
