@@ -326,9 +326,11 @@ def matrix(suite, lab, san):
     suite.check("matrix: the same seen from each host", all(
         verdicts(checks.matrix(lab, host)) == verdicts(cells) for host in lab.hosts),
                 {host: verdicts(checks.matrix(lab, host)) for host in lab.hosts})
-    takes = {node["name"]: node["takes"] for node in lab.xenferry("n3", "nodes", "--json").json()["nodes"]}
-    wanted = {host: {"accepted": sum(c["verdict"] in ("ok", "warn") for (_, n), c in cells.items() if n == host),
-                     "known": sum(n == host for _, n in cells)} for host in lab.hosts}
+    takes = {node["name"]: node["takes"]
+             for node in lab.xenferry("n3", "nodes", "--json").json()["nodes"]}
+    wanted = {host: {"accepted": sum(cell["verdict"] in ("ok", "warn")
+                                     for (_, node), cell in cells.items() if node == host),
+                     "known": sum(node == host for _, node in cells)} for host in lab.hosts}
     suite.check("nodes tells how many of the others' domains each node could take", takes == wanted,
                 (takes, wanted))
     return {finding for cell in cells.values() for finding in cell["findings"]}
