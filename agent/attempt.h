@@ -109,7 +109,7 @@ bool xf_attempt_is_waiting(const struct xf_domain *dom);
 enum xf_reason xf_attempt_configure(struct xf_domain *dom);
 void xf_attempt_free(struct xf_domain *dom); /* when there is one */
 
-/* Payloads of DOMAIN frames, docs/wire.md. */
+/* attempt_payload.c: payloads of DOMAIN frames, docs/wire.md. */
 json_t *xf_attempt_intent(struct xf_domain *dom);
 void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
                              const uint8_t *payload, uint32_t size);
@@ -117,6 +117,8 @@ void xf_attempt_take_payload(struct xf_domain *dom, const struct xf_msg *msg,
 size_t xf_attempt_ready_payload(const struct xf_domain *dom, uint8_t *buf, size_t size);
 size_t xf_attempt_time_payload(uint32_t us, uint8_t buf[static 4]);
 
+/* A remark of a mover; those beyond XF_ATTEMPT_NOTES_MAX are dropped. */
+void xf_attempt_note(struct xf_attempt *at, const char *text);
 /* What the mover said. */
 void xf_attempt_mover(struct xf_domain *dom, const struct xf_link_msg *msg);
 /* An event was stepped: what has changed for those who watch? */

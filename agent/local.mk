@@ -8,6 +8,7 @@ agent_xenferryd_SOURCES = \
 	agent/agent.c agent/agent.h \
 	agent/attempt.c agent/attempt.h \
 	agent/attempt_net.c \
+	agent/attempt_payload.c \
 	agent/blackbox.c agent/blackbox.h \
 	agent/boot_number.c agent/boot_number.h \
 	agent/check.c agent/check.h \

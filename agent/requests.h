@@ -73,6 +73,10 @@ void xf_request_cancel(struct xf_asker *asker, const struct xf_ctl_request *requ
 void xf_request_resolve(struct xf_asker *asker, const struct xf_ctl_request *request);
 void xf_request_check(struct xf_asker *asker, const struct xf_ctl_request *request);
 void xf_request_matrix(struct xf_asker *asker, const struct xf_ctl_request *request);
+/* requests_check.c: ROWs of all members that answer in time, once, in order; both borrowed. */
+typedef void (*xf_rows_done_fn)(void *arg, json_t *rows, json_t *silent);
+void xf_rows_gather(struct xf_agent *agent, bool now, uint32_t timeout_ms, xf_rows_done_fn done,
+                    void *arg);
 /* visits.c: for other agents' checks only */
 void xf_request_visit(struct xf_asker *asker, const struct xf_ctl_request *request);
 void xf_request_probe(struct xf_asker *asker, const struct xf_ctl_request *request);

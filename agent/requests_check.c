@@ -113,11 +113,12 @@ void xf_request_check(struct xf_asker *asker, const struct xf_ctl_request *reque
 /* ---- matrix ---- */
 
 struct gathering {
-    struct xf_asker *asker;
     struct xf_agent *agent;
     uint32_t waiting; /* for so many members */
     json_t *rows;
     json_t *silent;
+    xf_rows_done_fn done;
+    void *arg;
 };
 
 struct member {
@@ -125,17 +126,68 @@ struct member {
     struct xf_slot slot;
 };
 
+typedef int (*order_fn)(const void *a, const void *b);
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
+/* As people count: n2 comes before n10. */
+static int by_text(const void *a, const void *b)
+{
+    return strverscmp(json_string_value(*(json_t *const *)a),
+                      json_string_value(*(json_t *const *)b));
+}
+
+static int by_node(const void *a, const void *b)
+{
+    return strverscmp(text_of(*(json_t *const *)a, "node"), text_of(*(json_t *const *)b, "node"));
+}
+
+static int by_domain(const void *a, const void *b)
+{
+    const json_t *row_a = *(json_t *const *)a, *row_b = *(json_t *const *)b;
+    int order = strverscmp(text_of(row_a, "domain"), text_of(row_b, "domain"));
+
+    return order != 0 ? order : strcmp(text_of(row_a, "uuid"), text_of(row_b, "uuid"));
+}
+
+/* Each agent knows nodes and domains in the order of their appearance. */
+static void sort(json_t *list, order_fn order)
+{
+    size_t n = json_array_size(list);
+    json_t **item = calloc(n + 1, sizeof(json_t *));
+
+    if (item == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i < n; i++) {
+        item[i] = json_incref(json_array_get(list, i));
+    }
+    qsort(item, n, sizeof(json_t *), order);
+    for (size_t i = 0; i < n; i++) {
+        json_array_set_new(list, i, item[i]);
+    }
+    free(item);
+}
+
 static void finish(struct gathering *g)
 {
-    json_t *nodes = json_array();
+    json_t *row;
+    size_t r;
 
-    for (uint8_t i = 0; i < XF_NODES_MAX; i++) {
-        if (g->agent->peer[i].configured) {
-            json_array_append_new(nodes, json_string(g->agent->peer[i].name));
-        }
+    sort(g->silent, by_text);
+    sort(g->rows, by_domain);
+    json_array_foreach(g->rows, r, row)
+    {
+        sort(json_object_get(row, "cells"), by_node);
     }
-    xf_answer(g->asker, XF_REASON_OK, "",
-              json_pack("{s:o,s:o,s:o}", "nodes", nodes, "rows", g->rows, "silent", g->silent));
+    g->done(g->arg, g->rows, g->silent);
+    json_decref(g->rows);
+    json_decref(g->silent);
     free(g);
 }
 
@@ -157,7 +209,8 @@ static void take_rows(void *arg, enum xf_reason reason, const char *text, json_t
     }
 }
 
-static void ask_members(struct gathering *g, const struct xf_ctl_request *request)
+static void ask_members(struct gathering *g, const struct xf_ctl_request *request,
+                        uint32_t timeout_ms)
 {
     for (uint8_t i = 0; i < XF_NODES_MAX; i++) {
         const struct xf_peer *peer = &g->agent->peer[i];
@@ -173,32 +226,60 @@ static void ask_members(struct gathering *g, const struct xf_ctl_request *reques
         member->g = g;
         member->slot.i = i;
         g->waiting++;
-        (void)xf_question_ask(g->agent, peer->node, request, ROWS_MS, take_rows, member);
+        (void)xf_question_ask(g->agent, peer->node, request, timeout_ms, take_rows, member);
     }
+}
+
+void xf_rows_gather(struct xf_agent *agent, bool now, uint32_t timeout_ms, xf_rows_done_fn done,
+                    void *arg)
+{
+    const struct xf_ctl_request request = {
+        .verb = "matrix",
+        .n_args = now ? 1 : 0,
+        .arg = { { "now", "1" } },
+    };
+    struct gathering *g = calloc(1, sizeof(*g));
+
+    if (g == NULL) {
+        abort();
+    }
+    g->agent = agent;
+    g->rows = xf_matrix_rows(agent);
+    g->silent = json_array();
+    g->done = done;
+    g->arg = arg;
+    ask_members(g, &request, timeout_ms);
+    if (g->waiting == 0) {
+        finish(g);
+    }
+}
+
+static void gathered(void *arg, json_t *rows, json_t *silent)
+{
+    struct xf_asker *asker = arg;
+    json_t *nodes = json_array();
+
+    for (uint8_t i = 0; i < XF_NODES_MAX; i++) {
+        if (asker->agent->peer[i].configured) {
+            json_array_append_new(nodes, json_string(asker->agent->peer[i].name));
+        }
+    }
+    sort(nodes, by_text);
+    xf_answer(asker, XF_REASON_OK, "",
+              json_pack("{s:o,s:O,s:O}", "nodes", nodes, "rows", rows, "silent", silent));
 }
 
 void xf_request_matrix(struct xf_asker *asker, const struct xf_ctl_request *request)
 {
     struct xf_agent *agent = asker->agent;
-    struct gathering *g;
+    bool now = xf_request_flag(request, "now");
 
-    if (xf_request_flag(request, "now")) {
+    if (now) {
         xf_matrix_want_all(agent);
     }
     if (asker->conn == NULL) {
         xf_answer(asker, XF_REASON_OK, "", json_pack("{s:o}", "rows", xf_matrix_rows(agent)));
         return;
     }
-    g = calloc(1, sizeof(*g));
-    if (g == NULL) {
-        abort();
-    }
-    g->asker = asker;
-    g->agent = agent;
-    g->rows = xf_matrix_rows(agent);
-    g->silent = json_array();
-    ask_members(g, request);
-    if (g->waiting == 0) {
-        finish(g);
-    }
+    xf_rows_gather(agent, now, ROWS_MS, gathered, asker);
 }

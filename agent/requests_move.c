@@ -193,18 +193,21 @@ static void take_remarks(struct xf_domain *dom, const struct xf_findings *findin
     }
 }
 
+/* findings: of a check that was made; they say more than the reason's sentence does. NULL: none. */
 static void refuse(struct xf_domain *dom, enum xf_reason reason, const char *text,
                    const struct xf_findings *findings)
 {
     struct xf_asker *asker = dom->attempt->waiter;
+    bool found = findings != NULL && text[0] != '\0';
 
-    xf_domain_log(dom, LOG_WARNING, "does not move to %s: %s: %s",
-                  xf_peer_slot_name(dom->agent, dom->attempt->dst), xf_reason_sentence(reason),
+    xf_domain_log(dom, LOG_WARNING, "does not move to %s: %s%s%s",
+                  xf_peer_slot_name(dom->agent, dom->attempt->dst),
+                  found ? "" : xf_reason_sentence(reason), found || text[0] == '\0' ? "" : ": ",
                   text);
     dom->attempt->waiter = NULL;
     xf_answer(asker, reason, text,
               json_pack("{s:s,s:s,s:o}", "event", "refused", "reason", xf_reason_name(reason),
-                        "findings", xf_findings_json(findings)));
+                        "findings", findings != NULL ? xf_findings_json(findings) : json_array()));
     xf_attempt_free(dom);
 }
 
@@ -213,6 +216,7 @@ static void move_checked(void *arg, enum xf_reason reason, const struct xf_findi
 {
     struct xf_domain *dom = arg;
     struct xf_attempt *at = dom->attempt;
+    bool made = reason == XF_REASON_OK;
     char text[1000] = "";
 
     at->check = NULL;
@@ -224,14 +228,14 @@ static void move_checked(void *arg, enum xf_reason reason, const struct xf_findi
     } else if (reason == XF_REASON_CONFIG) {
         xf_text_copy(text, sizeof(text), not_sendable);
     }
-    if (reason == XF_REASON_OK) {
+    if (made) {
         reason = xf_findings_reason(findings);
         xf_findings_text(findings, XF_REFUSE, text, sizeof(text));
     } else if (at->unproven && reason != XF_REASON_AGENT_RESTARTED) {
         remark(dom, "", "the check could not be made", xf_reason_sentence(reason));
     }
     if (reason != XF_REASON_OK && (!at->unproven || reason == XF_REASON_AGENT_RESTARTED)) {
-        refuse(dom, reason, text, findings);
+        refuse(dom, reason, text, made ? findings : NULL);
         return;
     }
     take_remarks(dom, findings);

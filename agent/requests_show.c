@@ -17,9 +17,19 @@
 #include "slots.h"
 #include "text.h"
 
+/* `nodes` waits so long for what others know; without it the list is still worth having. */
+#define ROWS_MS 1000u
+
 static json_t *number(uint64_t v)
 {
     return json_integer((json_int_t)v);
+}
+
+static bool is_of(const json_t *object, const char *key, const char *value)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL && strcmp(text, value) == 0;
 }
 
 /* ---- nodes ---- */
@@ -60,7 +70,28 @@ static json_t *live_json(const struct xf_host_facts *facts)
     return kinds;
 }
 
-static json_t *node_json(struct xf_agent *agent, uint8_t i)
+/* Of the domains that run elsewhere, by their last checks; null: there is none. */
+static json_t *takes_json(const char *name, json_t *rows)
+{
+    json_t *row, *cell;
+    size_t r, c;
+    int accepted = 0, known = 0;
+
+    json_array_foreach(rows, r, row)
+    {
+        json_array_foreach(json_object_get(row, "cells"), c, cell)
+        {
+            if (is_of(cell, "node", name) && !is_of(cell, "verdict", "unknown") &&
+                json_is_true(json_object_get(cell, "online"))) {
+                known++;
+                accepted += is_of(cell, "verdict", "refuse") ? 0 : 1;
+            }
+        }
+    }
+    return known > 0 ? json_pack("{s:i,s:i}", "accepted", accepted, "known", known) : json_null();
+}
+
+static json_t *node_json(struct xf_agent *agent, uint8_t i, json_t *rows)
 {
     struct xf_peer *peer = &agent->peer[i];
     bool self = i == agent->cluster.self.i;
@@ -81,6 +112,7 @@ static json_t *node_json(struct xf_agent *agent, uint8_t i)
                      "memory_free_mib", number(peer->memory_free_mib), "cpus", number(peer->cpus),
                      "domains", number(domains_of(agent, peer->node)), "moves_out", number(out),
                      "moves_in", number(in));
+    json_object_set_new(node, "takes", takes_json(peer->name, rows));
     /* HELLO does not carry these. */
     json_object_set_new(node, "scheduler", known ? json_string(facts.scheduler) : json_null());
     json_object_set_new(node, "live", known ? live_json(&facts) : json_null());
@@ -103,19 +135,26 @@ static const struct xf_peer *next_peer(const struct xf_agent *agent, uint32_t af
     return found;
 }
 
-void xf_request_nodes(struct xf_asker *asker, const struct xf_ctl_request *request)
+static void list_nodes(void *arg, json_t *rows, json_t *silent)
 {
+    struct xf_asker *asker = arg;
     struct xf_agent *agent = asker->agent;
     json_t *list = json_array();
 
-    (void)request;
+    (void)silent; /* their domains are not counted */
     for (const struct xf_peer *peer = next_peer(agent, 0); peer != NULL;
          peer = next_peer(agent, peer->node.id)) {
-        json_array_append_new(list, node_json(agent, (uint8_t)(peer - agent->peer)));
+        json_array_append_new(list, node_json(agent, (uint8_t)(peer - agent->peer), rows));
     }
     xf_answer(asker, XF_REASON_OK, "",
               json_pack("{s:o,s:b,s:s}", "nodes", list, "quorate", agent->quorate, "self",
                         xf_peer_self(agent)->name));
+}
+
+void xf_request_nodes(struct xf_asker *asker, const struct xf_ctl_request *request)
+{
+    (void)request;
+    xf_rows_gather(asker->agent, false, ROWS_MS, list_nodes, asker);
 }
 
 /* ---- domains ---- */
@@ -203,13 +242,6 @@ void xf_request_watch(struct xf_asker *asker, const struct xf_ctl_request *reque
 }
 
 /* ---- history, report ---- */
-
-static bool is_of(const json_t *report, const char *key, const char *value)
-{
-    const char *text = json_string_value(json_object_get(report, key));
-
-    return text != NULL && strcmp(text, value) == 0;
-}
 
 static bool matches(const json_t *report, const char *domain, const char *migration)
 {

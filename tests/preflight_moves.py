@@ -191,8 +191,9 @@ def refused_move(suite, lab, san):
                 one.ended - one.started)
     suite.figure("refused_move_s", round(one.ended - one.started, 2))
     plain = lab.xenferry("n1", "move", "open", "--to", "n2", check=False)
-    suite.check(f"{what}: for people, the disk and what to do", plain.code == 18
-                and lab.domains["open"]["disk"] in plain.err and "hint: " in plain.out, plain)
+    suite.check(f"{what}: for people, the disk once, and what to do", plain.code == 18
+                and plain.err.startswith(f"xenferry: disk {lab.domains['open']['disk']}: ")
+                and "hint: xenferry check open n2" in plain.err, plain)
     suite.check(f"{what}: the domain runs where it was", guests.holders(lab, "open") == {"n1": 1}
                 and moves.home(lab, "open") == "n1", moves.status_text(lab, "open"))
     san.uncover(lab)
@@ -319,9 +320,19 @@ def matrix(suite, lab, san):
                 and said.get("n1") == "here" and said.get("n2") == "warn"
                 and set(said.get("n3", "").split(",")) == {"disk-missing", "not-same-segment"},
                 text)
+    suite.check("matrix: in the order of names on each host", all(
+        list(checks.matrix(lab, host)) == sorted(cells) for host in lab.hosts),
+                {host: list(checks.matrix(lab, host)) for host in lab.hosts})
     suite.check("matrix: the same seen from each host", all(
         verdicts(checks.matrix(lab, host)) == verdicts(cells) for host in lab.hosts),
                 {host: verdicts(checks.matrix(lab, host)) for host in lab.hosts})
+    takes = {node["name"]: node["takes"]
+             for node in lab.xenferry("n3", "nodes", "--json").json()["nodes"]}
+    wanted = {host: {"accepted": sum(cell["verdict"] in ("ok", "warn")
+                                     for (_, node), cell in cells.items() if node == host),
+                     "known": sum(node == host for _, node in cells)} for host in lab.hosts}
+    suite.check("nodes tells how many of the others' domains each node could take", takes == wanted,
+                (takes, wanted))
     return {finding for cell in cells.values() for finding in cell["findings"]}
 
 

@@ -79,6 +79,9 @@ void xf_given_remove(struct xf_given *given, const char *key);
 /* Says why nothing, or not everything, was done; returns the reason's exit code. */
 int xf_complain(const struct xf_cli *cli, enum xf_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Of a move that its check refuses: what was found takes the place of the reason's sentence. */
+int xf_complain_of_check(const struct xf_cli *cli, enum xf_reason reason, const char *findings,
+                         const char *domain, const char *node);
 /* A report's text without the reason's sentence, which is printed anyway; "" for none. */
 const char *xf_detail_of(enum xf_reason reason, const char *text);
 void xf_print_json(const json_t *body);
@@ -113,7 +116,6 @@ int xf_cmd_config(struct xf_cli *cli, struct xf_given *given);
 int xf_cmd_keygen(struct xf_cli *cli, struct xf_given *given);
 
 /* show_check.c */
-void xf_show_findings(const json_t *findings);
 void xf_show_check(const json_t *body, bool verbose);
 void xf_show_matrix(const struct xf_cli *cli, const json_t *body);
 

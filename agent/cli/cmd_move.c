@@ -32,7 +32,8 @@ struct stream {
     size_t partial_len;
     bool has_bar; /* the cursor stands behind a bar */
     bool accepted;
-    bool refused; /* by the check */
+    bool refused; /* by the check, */
+    bool found;   /* for what it found */
     int rc;       /* exit code that the "ended" event asks for */
 };
 
@@ -137,6 +138,20 @@ static void end_move(struct stream *stream, const json_t *event)
     stream->rc = xf_complain(stream->cli, reason, "%s", xf_detail_of(reason, text));
 }
 
+static bool has_refusal(const json_t *findings)
+{
+    const json_t *finding;
+    size_t i;
+
+    json_array_foreach(findings, i, finding)
+    {
+        if (strcmp(xf_field_text(finding, "severity"), "refuse") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void take_event(struct stream *stream, const json_t *event)
 {
     const char *kind = xf_field_text(event, "event");
@@ -144,15 +159,14 @@ static void take_event(struct stream *stream, const json_t *event)
 
     if (strcmp(kind, "accepted") == 0 || strcmp(kind, "checking") == 0) {
         stream->accepted = true;
+    } else if (strcmp(kind, "refused") == 0) {
+        stream->refused = true;
+        stream->found = stream->domain != NULL && has_refusal(xf_field_array(event, "findings"));
     }
     if (stream->cli->json) {
         xf_print_json(event);
     } else if (strcmp(kind, "accepted") == 0) {
         show_accepted(stream, event);
-    } else if (strcmp(kind, "refused") == 0) {
-        stream->refused = true;
-        end_bar(stream);
-        xf_show_findings(xf_field_array(event, "findings"));
     } else if (strcmp(kind, "progress") == 0) {
         show_progress(stream, event);
     } else if (is_end) {
@@ -275,6 +289,10 @@ static int run_stream(struct stream *stream, const struct xf_ctl_request *reques
         return stream->rc; /* said already, by the report */
     }
     if (reply.reason != XF_REASON_OK && reply.reason != XF_REASON_QUEUED) {
+        if (stream->found && reply.text[0] != '\0') {
+            return xf_complain_of_check(stream->cli, reply.reason, reply.text, stream->domain,
+                                        xf_ctl_value(request, "to"));
+        }
         rc = xf_complain(stream->cli, reply.reason, "%s", reply.text);
         if (stream->refused) {
             fputs("hint: move --unproven goes on in spite of it\n", stderr);

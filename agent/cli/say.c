@@ -14,32 +14,59 @@
 #include "cli.h"
 #include "table.h"
 
+/* What is no UTF-8 cannot be said in JSON. */
+static json_t *text_json(const char *text)
+{
+    json_t *json = json_string(text);
+
+    return json != NULL ? json : json_string("");
+}
+
+/* The texts are made safe. */
+static int complain(const struct xf_cli *cli, enum xf_reason reason, char *sentence, char *detail,
+                    char *hint)
+{
+    if (cli->json) {
+        json_t *error =
+            json_pack("{s:{s:s, s:o, s:o, s:o}}", "error", "reason", xf_reason_name(reason), "text",
+                      text_json(sentence), "detail", text_json(detail), "hint", text_json(hint));
+
+        xf_print_json(error);
+        json_decref(error);
+    }
+    xf_utf8_make_safe(sentence);
+    xf_utf8_make_safe(detail);
+    xf_utf8_make_safe(hint);
+    fprintf(stderr, "xenferry: %s%s%s\n", sentence, *detail != '\0' ? ": " : "", detail);
+    if (*hint != '\0') {
+        fprintf(stderr, "hint: %s\n", hint);
+    }
+    return xf_reason_exit(reason);
+}
+
 int xf_complain(const struct xf_cli *cli, enum xf_reason reason, const char *format, ...)
 {
-    const char *hint = xf_reason_hint(reason);
-    char detail[4096];
+    char sentence[512], hint[512], detail[4096];
     va_list ap;
 
     va_start(ap, format);
     vsnprintf(detail, sizeof(detail), format, ap);
     va_end(ap);
-    if (cli->json) {
-        /* What is no UTF-8 cannot be said in JSON. */
-        json_t *text = json_string(detail);
-        json_t *error = json_pack("{s:{s:s, s:s, s:o, s:s}}", "error", "reason",
-                                  xf_reason_name(reason), "text", xf_reason_sentence(reason),
-                                  "detail", text != NULL ? text : json_string(""), "hint", hint);
+    snprintf(sentence, sizeof(sentence), "%s", xf_reason_sentence(reason));
+    snprintf(hint, sizeof(hint), "%s", xf_reason_hint(reason));
+    return complain(cli, reason, sentence, detail, hint);
+}
 
-        xf_print_json(error);
-        json_decref(error);
-    }
-    xf_utf8_make_safe(detail);
-    fprintf(stderr, "xenferry: %s%s%s\n", xf_reason_sentence(reason), *detail != '\0' ? ": " : "",
-            detail);
-    if (*hint != '\0') {
-        fprintf(stderr, "hint: %s\n", hint);
-    }
-    return xf_reason_exit(reason);
+int xf_complain_of_check(const struct xf_cli *cli, enum xf_reason reason, const char *findings,
+                         const char *domain, const char *node)
+{
+    char text[4096], hint[512], detail[1] = "";
+
+    snprintf(text, sizeof(text), "%s", findings);
+    snprintf(hint, sizeof(hint),
+             "xenferry check %.200s %.200s shows more; move --unproven goes on in spite of it",
+             domain, node);
+    return complain(cli, reason, text, detail, hint);
 }
 
 const char *xf_detail_of(enum xf_reason reason, const char *text)

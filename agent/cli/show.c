@@ -53,6 +53,19 @@ static bool facts_known(const json_t *node)
     return xf_field_number(node, "memory_total_mib", &total) && total > 0;
 }
 
+/* How many of the domains that were checked against it, and run elsewhere, it could take. */
+static void takes_to_table(struct xf_table *table, const json_t *node)
+{
+    const json_t *takes = json_object_get(node, "takes");
+    char text[2 * XF_UNITS_SIZE] = "?";
+    double accepted, known;
+
+    if (xf_field_number(takes, "accepted", &accepted) && xf_field_number(takes, "known", &known)) {
+        snprintf(text, sizeof(text), "%.0f/%.0f", accepted, known);
+    }
+    xf_table_add(table, text, XF_PAINT_NONE);
+}
+
 /* Of a hypervisor that has schedulers, and guests of several kinds. */
 static void print_facts(const json_t *node)
 {
@@ -77,9 +90,9 @@ static void print_facts(const json_t *node)
 
 void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
 {
-    static const char *const headings[] = { "NODE",  ">ID",      "STATE",      ">DOMAINS",
-                                            ">OUT",  ">IN",      ">FREE",      ">MEMORY",
-                                            ">CPUS", "PROTOCOL", "HYPERVISOR", NULL };
+    static const char *const headings[] = { "NODE",     ">ID",        "STATE", ">DOMAINS", ">TAKES",
+                                            ">OUT",     ">IN",        ">FREE", ">MEMORY",  ">CPUS",
+                                            "PROTOCOL", "HYPERVISOR", NULL };
     struct xf_table *table = xf_table_new(headings);
     const json_t *self = NULL;
     const json_t *node;
@@ -97,6 +110,7 @@ void xf_show_nodes(const struct xf_cli *cli, const json_t *body)
         xf_field_to_table(table, node, "id", XF_UNIT_NONE);
         xf_table_add(table, state, node_paint(state));
         xf_field_to_table(table, node, "domains", XF_UNIT_NONE);
+        takes_to_table(table, node);
         xf_field_to_table(table, node, "moves_out", XF_UNIT_NONE);
         xf_field_to_table(table, node, "moves_in", XF_UNIT_NONE);
         xf_field_to_table(table, facts, "memory_free_mib", XF_UNIT_MIB);

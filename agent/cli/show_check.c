@@ -41,7 +41,7 @@ static void show_finding(const json_t *finding)
     }
 }
 
-void xf_show_findings(const json_t *findings)
+static void show_findings(const json_t *findings)
 {
     const json_t *finding;
     size_t i;
@@ -168,7 +168,7 @@ void xf_show_check(const json_t *body, bool verbose)
     size_t warnings = count_severity(findings, "warn");
     double took = 0;
 
-    xf_show_findings(findings);
+    show_findings(findings);
     if (verbose) {
         print_evidence(json_object_get(body, "evidence"));
     }
