@@ -17,11 +17,12 @@
 
 _Static_assert(XF_NET_PROBE_BRIDGES_MAX >= XF_VIFS_MAX, "every vif's bridge fits");
 
-/* An answer takes two waits and a word over the group. */
-#define ANSWER_MS  3000u
+/* An answer takes two waits and a word over the group, to hosts that may have a lot to do. */
+#define ANSWER_MS  8000u
 #define AGAIN_MS   250u
-/* Each round divides what is open by XF_PROBE_SIZES_MAX + 1: four rounds find any size. */
-#define ROUNDS_MAX 8u
+#define ROUNDS_MAX (XF_PROBE_ROUNDS_MAX - 1u) /* the first opens the bridges */
+/* Of a round in which a host was late, the next has so many times the time. */
+#define WAIT_MORE  2u
 
 struct bridge {
     struct xf_probe_result result;
@@ -35,7 +36,9 @@ struct xf_check_net {
     bool background;
     bool target_known; /* its facts have come */
     bool asked;        /* it may have opened its bridges */
+    bool late;         /* this round proved no loss on one of them */
     uint8_t round;
+    uint32_t wait_ms;
     uint32_t frames;
     uint32_t n;
     struct bridge bridge[XF_VIFS_MAX];
@@ -217,6 +220,7 @@ static bool take_heard(struct xf_check_net *net, uint32_t i, const json_t *b)
              json_is_true(json_object_get(b, "ip_taken")), who != NULL ? who : "");
     if (bridge->n_sizes > 0) {
         xf_probe_search_learn(&bridge->result.search, bridge->size, both, bridge->n_sizes);
+        net->late = net->late || bridge->result.search.late;
     }
     return true;
 }
@@ -284,6 +288,10 @@ static void answered(void *arg, enum xf_reason reason, const char *text, json_t 
         end(net);
         return;
     }
+    if (net->late && net->wait_ms < XF_NET_PROBE_WAIT_MAX_MS) {
+        net->wait_ms *= WAIT_MORE;
+    }
+    net->late = false;
     net->round++;
     ask(net);
 }
@@ -317,13 +325,14 @@ static char *bridges_text(const struct xf_check_net *net)
 /* Sends this round's frames and has the target send its own. */
 static void ask(struct xf_check_net *net)
 {
-    char session[XF_HEX_SIZE(XF_PROBE_NONCE_SIZE)], round[8];
+    char session[XF_HEX_SIZE(XF_PROBE_NONCE_SIZE)], round[8], wait[16];
     char *bridges = bridges_text(net);
     struct xf_ctl_request request = {
         .verb = "probe",
-        .n_args = 4,
+        .n_args = 5,
         .arg = { { "session", session },
                  { "round", round },
+                 { "wait", wait },
                  { "bridges", bridges },
                  { "background", net->background ? "1" : "0" } },
     };
@@ -331,6 +340,7 @@ static void ask(struct xf_check_net *net)
     net->asked = true;
     xf_hex_of(net->setup.nonce, sizeof(net->setup.nonce), session);
     snprintf(round, sizeof(round), "%u", net->round);
+    snprintf(wait, sizeof(wait), "%u", net->wait_ms);
     net->question = xf_question_ask(net->agent, net->target, &request, ANSWER_MS, answered, net);
     free(bridges);
     for (uint32_t i = 0; i < net->n; i++) {
@@ -382,6 +392,7 @@ struct xf_check_net *xf_check_net_start(struct xf_agent *agent, struct xf_node t
     net->agent = agent;
     net->target = target;
     net->background = background;
+    net->wait_ms = XF_NET_PROBE_WAIT_MS;
     net->failed = XF_N_FINDINGS;
     net->done = done;
     net->arg = arg;

@@ -148,8 +148,11 @@ static void send_sizes(struct probed_bridge *bridge, uint64_t now)
     uint32_t total = REPEATS * bridge->n_sizes;
 
     for (uint32_t i = 0; i < SEND_AT_ONCE && bridge->next < total; i++) {
+        /* The smallest last (xf_probe_search_next()). */
+        uint32_t at = bridge->n_sizes - 1 - bridge->next % bridge->n_sizes;
+
         if (bridge->start_ns + SPREAD_NS * bridge->next / total > now ||
-            !send_size(bridge, bridge->size[bridge->next % bridge->n_sizes])) {
+            !send_size(bridge, bridge->size[at])) {
             break;
         }
         bridge->next++;

@@ -421,7 +421,8 @@ void xf_request_probe(struct xf_asker *asker, const struct xf_ctl_request *reque
     const char *round = xf_ctl_value(request, "round");
     uint8_t nonce[XF_PROBE_NONCE_SIZE];
     struct xf_visit_probe *p;
-    uint64_t number = 0;
+    const char *wait = xf_ctl_value(request, "wait");
+    uint64_t number = 0, wait_ms = XF_NET_PROBE_WAIT_MS;
     uint32_t n;
     int rc = 0;
 
@@ -429,7 +430,9 @@ void xf_request_probe(struct xf_asker *asker, const struct xf_ctl_request *reque
         xf_answer(asker, XF_REASON_USAGE, "only agents ask for this", NULL);
         return;
     }
-    if (round == NULL || xf_u64_parse(round, 0, UINT8_MAX, &number) != 0 ||
+    if ((wait != NULL &&
+         xf_u64_parse(wait, XF_NET_PROBE_WAIT_MS, XF_NET_PROBE_WAIT_MAX_MS, &wait_ms) != 0) ||
+        round == NULL || xf_u64_parse(round, 0, UINT8_MAX, &number) != 0 ||
         !xf_hex_take(xf_ctl_value(request, "session"), nonce, sizeof(nonce))) {
         xf_answer(asker, XF_REASON_CONFIG, "the question cannot be read", NULL);
         return;
@@ -469,7 +472,7 @@ void xf_request_probe(struct xf_asker *asker, const struct xf_ctl_request *reque
                                : 0;
     }
     /* The source's frames and this host's have each their time. */
-    set_timer(p, n > 0 ? 2 * XF_NET_PROBE_WAIT_MS : 1);
+    set_timer(p, n > 0 ? 2 * (uint32_t)wait_ms : 1);
 }
 
 void xf_visits_free(struct xf_agent *agent)

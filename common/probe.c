@@ -156,6 +156,8 @@ int xf_probe_arp_sender(const uint8_t *buf, size_t size, uint32_t *ret_address,
 #define FIRST_TRIES 2u
 /* So often the limit must have been lost before it is believed. */
 #define LOST_TWICE  2u
+/* Into so many a round divides what is open: one of its sizes is the smallest. */
+#define PARTS       (XF_PROBE_SIZES_MAX - 1u)
 
 void xf_probe_search_init(struct xf_probe_search *search, uint16_t mtu_a, uint16_t mtu_b)
 {
@@ -189,7 +191,10 @@ static uint32_t last_sizes(const struct xf_probe_search *search, uint16_t top, u
     if (search->n_lost >= LOST_TWICE) {
         return 0;
     }
-    ret_size[n++] = search->passed;
+    ret_size[n++] = XF_PROBE_MTU_MIN;
+    if (search->passed > XF_PROBE_MTU_MIN) {
+        ret_size[n++] = search->passed;
+    }
     ret_size[n++] = top;
     if (top < search->full) {
         ret_size[n++] = search->full;
@@ -215,14 +220,15 @@ uint32_t xf_probe_search_next(const struct xf_probe_search *search,
     if (between == 0) {
         return last_sizes(search, top, ret_size);
     }
+    ret_size[n++] = XF_PROBE_MTU_MIN;
     /* The limit itself is tried again each time: by chance it may have been lost. */
-    if (between < XF_PROBE_SIZES_MAX) {
+    if (between < PARTS) {
         for (uint32_t i = 1; i <= between; i++) {
             ret_size[n++] = (uint16_t)(search->passed + i);
         }
     } else {
-        for (uint32_t i = 1; i < XF_PROBE_SIZES_MAX; i++) {
-            ret_size[n++] = (uint16_t)(search->passed + (between + 1u) * i / XF_PROBE_SIZES_MAX);
+        for (uint32_t i = 1; i < PARTS; i++) {
+            ret_size[n++] = (uint16_t)(search->passed + (between + 1u) * i / PARTS);
         }
     }
     ret_size[n++] = top;
@@ -247,13 +253,28 @@ static bool learn_passed(struct xf_probe_search *search, const uint16_t *size, c
     return repeated;
 }
 
+/*
+ * The smallest is sent last: what was sent before it and is not there when it is will not come. When
+ * it is not there either, all that is known is that a host was slow, or the network.
+ */
+static bool heard_smallest(const uint16_t *size, const bool *heard, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (size[i] == XF_PROBE_MTU_MIN && heard[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void xf_probe_search_learn(struct xf_probe_search *search, const uint16_t *size, const bool *heard,
                            uint32_t n)
 {
     uint32_t lost = search->full + 1u;
 
     search->round++;
-    if (!learn_passed(search, size, heard, n)) {
+    search->late = !heard_smallest(size, heard, n);
+    if (!learn_passed(search, size, heard, n) || search->late) {
         return;
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -386,6 +407,11 @@ static void judge_mtu(struct verdict *v, const struct xf_probe_result *result)
     if (search->passed == 0) {
         xf_text_str(&v->text, "no size passed in both directions");
         say(v, XF_FIND_MTU);
+    } else if (search->passed < search->full && search->n_lost < LOST_TWICE) {
+        xf_text_str(&v->text, "of "); /* L13 */
+        xf_text_u64(&v->text, search->round);
+        xf_text_str(&v->text, " rounds too few showed which frames get lost: a host is too slow");
+        say(v, XF_FIND_NET_UNPROVEN);
     } else if (search->passed < search->full) {
         xf_text_str(&v->text, "frames up to ");
         xf_text_u64(&v->text, search->passed);

@@ -21,7 +21,7 @@
 #define XF_PROBE_MTU_MIN     68u /* RFC 791's */
 #define XF_PROBE_MTU_MAX     65535u
 #define XF_PROBE_SIZES_MAX   16u /* sizes that one round tries */
-#define XF_PROBE_ROUNDS_MAX  8u  /* 6 are enough for 65535 bytes; frames get lost by chance, too */
+#define XF_PROBE_ROUNDS_MAX  16u /* 8 are enough for 65535 bytes; frames get lost by chance, too */
 #define XF_PROBE_ARP_SIZE    60u /* Ethernet's minimum without its checksum */
 
 struct xf_probe_frame {
@@ -55,14 +55,20 @@ struct xf_probe_search {
     uint32_t lost;   /* smallest that was not; full + 1: none */
     uint8_t n_lost;  /* rounds in which it was not */
     uint8_t round;
+    bool late; /* the last round proved no loss: its frames may be on their way still */
 };
 void xf_probe_search_init(struct xf_probe_search *search, uint16_t mtu_a, uint16_t mtu_b);
-/* Sizes of the next round, ascending; 0: the search is over. */
+/*
+ * Sizes of the next round, ascending; 0: the search is over. The smallest is always among them and
+ * has to be sent last: none before it can then come after it.
+ */
 uint32_t xf_probe_search_next(const struct xf_probe_search *search,
                               uint16_t ret_size[static XF_PROBE_SIZES_MAX]);
 /*
  * heard[i]: size[i] was heard in both directions. Frames get lost by chance too: a size counts as
- * lost only if no larger one passed, and the search ends only when the limit was lost in two rounds.
+ * lost only if no larger one passed and the smallest, which was sent last, was heard; and the search
+ * ends only when the limit was lost in two rounds. After a round that is .late the next one is to be
+ * given more time.
  */
 void xf_probe_search_learn(struct xf_probe_search *search, const uint16_t *size, const bool *heard,
                            uint32_t n);

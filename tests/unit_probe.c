@@ -258,13 +258,13 @@ static void every_limit_is_found_to_the_byte(void **state)
         assert_found(1500, limit, 5);
     }
     for (uint32_t limit = 68; limit <= 9000; limit += 7) {
-        assert_found(9000, limit, 6);
+        assert_found(9000, limit, 8);
     }
     for (uint32_t limit = 68; limit <= 65535; limit += 211) {
-        assert_found(65535, limit, 6);
+        assert_found(65535, limit, 8);
     }
-    assert_found(65535, 65534, 6);
-    assert_found(65535, 65532, 6);
+    assert_found(65535, 65534, 8);
+    assert_found(65535, 65532, 8);
     assert_found(69, 68, 3);
     assert_found(70, 69, 4);
 }
@@ -335,7 +335,7 @@ static void a_round_lost_by_chance_changes_nothing(void **state)
 
 static void a_size_is_not_lost_if_a_larger_one_passed(void **state)
 {
-    static const uint16_t size[] = { 100, 200, 300, 400 };
+    static const uint16_t size[] = { 68, 200, 300, 400 };
     static const bool heard[] = { true, false, true, false };
     struct xf_probe_search search;
 
@@ -346,12 +346,37 @@ static void a_size_is_not_lost_if_a_larger_one_passed(void **state)
     assert_int_equal(search.lost, 400);
 }
 
+static void a_round_without_its_smallest_proves_no_loss(void **state)
+{
+    static const uint16_t size[] = { 68, 200, 300, 400 };
+    static const bool none[] = { false, false, false, false };
+    static const bool some[] = { false, true, false, false };
+    static const bool heard[] = { true, true, false, false };
+    struct xf_probe_search search;
+
+    (void)state;
+    xf_probe_search_init(&search, 1500, 1500);
+    xf_probe_search_learn(&search, size, none, 4);
+    assert_true(search.late);
+    assert_int_equal(search.lost, 1501);
+    assert_int_equal(search.n_lost, 0);
+    xf_probe_search_learn(&search, size, some, 4);
+    assert_true(search.late);
+    assert_int_equal(search.passed, 200);
+    assert_int_equal(search.lost, 1501);
+    assert_int_equal(search.n_lost, 0);
+    xf_probe_search_learn(&search, size, heard, 4);
+    assert_false(search.late);
+    assert_int_equal(search.lost, 300);
+    assert_int_equal(search.n_lost, 1);
+}
+
 static void what_passed_once_stays_passed(void **state)
 {
-    static const uint16_t size[] = { 300, 200 };
-    static const uint16_t twice[] = { 300, 300 };
+    static const uint16_t size[] = { 300, 68 };
+    static const uint16_t twice[] = { 68, 300, 300 };
     static const bool both[] = { true, true };
-    static const bool one[] = { true, false };
+    static const bool one[] = { true, true, false };
     struct xf_probe_search search;
 
     (void)state;
@@ -359,24 +384,24 @@ static void what_passed_once_stays_passed(void **state)
     xf_probe_search_learn(&search, size, both, 2);
     assert_int_equal(search.passed, 300);
     xf_probe_search_init(&search, 1500, 1500);
-    xf_probe_search_learn(&search, twice, one, 2);
+    xf_probe_search_learn(&search, twice, one, 3);
     assert_int_equal(search.passed, 300);
     assert_int_equal(search.lost, 1501);
 }
 
 static void a_limit_is_lost_twice_by_its_own_losses(void **state)
 {
-    static const uint16_t above[] = { 1450, 1500 };
-    static const uint16_t itself[] = { 1450, 1451 };
-    static const bool heard[] = { true, false };
+    static const uint16_t above[] = { 68, 1450, 1500 };
+    static const uint16_t itself[] = { 68, 1450, 1451 };
+    static const bool heard[] = { true, true, false };
     struct xf_probe_search search = { .full = 1500, .passed = 1450, .lost = 1451, .n_lost = 1 };
 
     (void)state;
-    xf_probe_search_learn(&search, above, heard, 2);
+    xf_probe_search_learn(&search, above, heard, 3);
     assert_int_equal(search.lost, 1451);
     assert_int_equal(search.n_lost, 1);
     for (int i = 0; i < 3; i++) {
-        xf_probe_search_learn(&search, itself, heard, 2);
+        xf_probe_search_learn(&search, itself, heard, 3);
         assert_int_equal(search.lost, 1451);
         assert_int_equal(search.n_lost, 2);
     }
@@ -386,7 +411,7 @@ static void a_limit_that_passes_after_all_opens_what_is_above(void **state)
 {
     static const uint16_t one[] = { 68, 1500 };
     static const bool lost[] = { true, false };
-    static const uint16_t two[] = { 700, 1500 };
+    static const uint16_t two[] = { 68, 1500 };
     static const bool passed[] = { true, true };
     struct xf_probe_search search;
 
@@ -402,16 +427,16 @@ static void a_limit_that_passes_after_all_opens_what_is_above(void **state)
 
 static void a_size_beyond_the_full_one_teaches_nothing(void **state)
 {
-    static const uint16_t size[] = { 1501 };
-    static const bool yes[] = { true };
-    static const bool no[] = { false };
+    static const uint16_t size[] = { 68, 1501 };
+    static const bool yes[] = { true, true };
+    static const bool no[] = { true, false };
     struct xf_probe_search search;
 
     (void)state;
     xf_probe_search_init(&search, 1500, 1500);
-    xf_probe_search_learn(&search, size, yes, 1);
-    assert_int_equal(search.passed, 0);
-    xf_probe_search_learn(&search, size, no, 1);
+    xf_probe_search_learn(&search, size, yes, 2);
+    assert_int_equal(search.passed, 68);
+    xf_probe_search_learn(&search, size, no, 2);
     assert_int_equal(search.lost, 1501);
     assert_int_equal(search.n_lost, 0);
 }
@@ -425,48 +450,51 @@ static void a_round_tries_the_limit_again(void **state)
     assert_int_equal(xf_probe_search_next(&search, size), XF_PROBE_SIZES_MAX);
     assert_int_equal(size[XF_PROBE_SIZES_MAX - 1], 1500);
     search.lost = 72;
-    assert_int_equal(xf_probe_search_next(&search, size), 4);
-    assert_int_equal(size[0], 69);
-    assert_int_equal(size[3], 72);
+    assert_int_equal(xf_probe_search_next(&search, size), 5);
+    assert_int_equal(size[0], 68);
+    assert_int_equal(size[1], 69);
+    assert_int_equal(size[4], 72);
     for (uint32_t between = 1; between < 3 * XF_PROBE_SIZES_MAX; between++) {
         search.lost = 69 + between;
         assert_in_range(xf_probe_search_next(&search, size), 2, XF_PROBE_SIZES_MAX);
-        assert_in_range(size[0], 69, 68 + between);
+        assert_int_equal(size[0], 68);
+        assert_in_range(size[1], 69, 68 + between);
     }
 }
 
 static void the_last_round_proves_nothing_if_what_passed_is_lost(void **state)
 {
-    static const bool deaf[3] = { false, false, false };
-    static const bool heard[3] = { true, false, false };
+    static const bool deaf[4] = { true, false, false, false };
+    static const bool heard[4] = { true, true, false, false };
     uint16_t size[XF_PROBE_SIZES_MAX];
     struct xf_probe_search search = {
         .full = 1500, .passed = 1450, .lost = 1451, .n_lost = 1, .round = 4
     };
 
     (void)state;
-    assert_int_equal(xf_probe_search_next(&search, size), 3);
-    assert_int_equal(size[0], 1450);
-    assert_int_equal(size[1], 1451);
-    assert_int_equal(size[2], 1500);
-    xf_probe_search_learn(&search, size, deaf, 3);
+    assert_int_equal(xf_probe_search_next(&search, size), 4);
+    assert_int_equal(size[0], 68);
+    assert_int_equal(size[1], 1450);
+    assert_int_equal(size[2], 1451);
+    assert_int_equal(size[3], 1500);
+    xf_probe_search_learn(&search, size, deaf, 4);
     assert_int_equal(search.n_lost, 1);
-    assert_int_equal(xf_probe_search_next(&search, size), 3);
-    xf_probe_search_learn(&search, size, heard, 3);
+    assert_int_equal(xf_probe_search_next(&search, size), 4);
+    xf_probe_search_learn(&search, size, heard, 4);
     assert_int_equal(search.n_lost, 2);
     assert_int_equal(xf_probe_search_next(&search, size), 0);
 }
 
 static void a_larger_one_that_passes_counts_also_in_the_last_round(void **state)
 {
-    static const uint16_t size[3] = { 1450, 1451, 1500 };
-    static const bool heard[3] = { false, true, false };
+    static const uint16_t size[4] = { 68, 1450, 1451, 1500 };
+    static const bool heard[4] = { true, false, true, false };
     struct xf_probe_search search = {
         .full = 1500, .passed = 1450, .lost = 1451, .n_lost = 1, .round = 4
     };
 
     (void)state;
-    xf_probe_search_learn(&search, size, heard, 3);
+    xf_probe_search_learn(&search, size, heard, 4);
     assert_int_equal(search.passed, 1451);
     assert_int_equal(search.lost, 1500);
     assert_int_equal(search.n_lost, 1);
@@ -698,11 +726,28 @@ static void a_limit_on_the_way_is_told(void **state)
     (void)state;
     result.search.passed = 1450;
     result.search.lost = 1451;
+    result.search.n_lost = 2;
     judge(&result);
     assert_only(XF_FIND_MTU, "frames up to 1450 bytes pass, 1500 are lost");
     result.search.passed = 1499;
     judge(&result);
     assert_only(XF_FIND_MTU, "frames up to 1499 bytes pass, 1500 are lost");
+}
+
+static void a_limit_that_was_not_lost_twice_is_none(void **state)
+{
+    struct xf_probe_result result = good();
+
+    (void)state;
+    result.search.passed = 1450;
+    result.search.lost = 1451;
+    result.search.round = 15;
+    for (uint8_t n = 0; n < 2; n++) {
+        result.search.n_lost = n;
+        judge(&result);
+        assert_only(XF_FIND_NET_UNPROVEN, "of 15 rounds too few showed which frames get lost: a "
+                                          "host is too slow");
+    }
 }
 
 static void no_size_in_both_directions_is_no_proof(void **state)
@@ -856,6 +901,7 @@ int main(void)
         cmocka_unit_test(a_size_lost_by_chance_changes_nothing),
         cmocka_unit_test(a_round_lost_by_chance_changes_nothing),
         cmocka_unit_test(a_size_is_not_lost_if_a_larger_one_passed),
+        cmocka_unit_test(a_round_without_its_smallest_proves_no_loss),
         cmocka_unit_test(what_passed_once_stays_passed),
         cmocka_unit_test(a_limit_is_lost_twice_by_its_own_losses),
         cmocka_unit_test(a_limit_that_passes_after_all_opens_what_is_above),
@@ -875,6 +921,7 @@ int main(void)
         cmocka_unit_test(where_nothing_passes_it_is_another_segment),
         cmocka_unit_test(one_way_says_which),
         cmocka_unit_test(a_limit_on_the_way_is_told),
+        cmocka_unit_test(a_limit_that_was_not_lost_twice_is_none),
         cmocka_unit_test(no_size_in_both_directions_is_no_proof),
         cmocka_unit_test(a_smaller_bridge_at_the_target_is_refused),
         cmocka_unit_test(another_user_of_the_mac_is_named),

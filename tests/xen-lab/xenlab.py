@@ -40,7 +40,8 @@ SERVE_LIMIT_S = 120.0
 LUN_MIB = 64
 # Of xenferry.conf: everything in dom0 takes 30 to 50 times as long as on a machine.
 SETTINGS = {"hypervisor": "xen", "downtime-max-ms": "60000", "progress-timeout-ms": "60000",
-            "answer-timeout-ms": "30000"}
+            "answer-timeout-ms": "30000", "check-timeout-ms": "120000",
+            "check-disk-timeout-ms": "60000"}
 KEPT = ("domains", "serial", "hotplug", "images")  # in a snapshot
 
 
