@@ -39,6 +39,7 @@ struct cell {
 };
 
 struct xf_matrix_row {
+    uint64_t config; /* its digest; 0: not known yet */
     struct cell cell[XF_NODES_MAX];
 };
 
@@ -72,6 +73,36 @@ void xf_matrix_drop(struct xf_domain *dom)
     }
 }
 
+/* Of the domain's configuration, FNV-1a: so that another one is noticed. 0: it cannot be had. */
+static uint64_t config_digest(const struct xf_domain *dom)
+{
+    const struct xf_agent *agent = dom->agent;
+    char config[XF_CONFIG_SIZE_MAX];
+    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+
+    if (agent->hyper_ops->config(agent->hyper, &dom->uuid, config, sizeof(config)) != 0) {
+        return 0;
+    }
+    for (const char *p = config; *p != '\0'; p++) {
+        digest = (digest ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+    }
+    return digest;
+}
+
+void xf_matrix_news(struct xf_domain *dom, uint64_t now_ms)
+{
+    struct xf_matrix_row *row = dom->row;
+    uint64_t config = row != NULL && dom->core.state == XF_ST_HOME ? config_digest(dom) : 0;
+
+    if (config == 0 || config == row->config) {
+        return;
+    }
+    for (uint8_t i = 0; row->config != 0 && i < XF_NODES_MAX; i++) {
+        row->cell[i].pair.changed_ms = now_ms;
+    }
+    row->config = config;
+}
+
 static struct xf_matrix_row *row_of(struct xf_domain *dom, uint64_t now_ms)
 {
     if (dom->row == NULL) {
@@ -99,6 +130,16 @@ static uint32_t cost_of(const json_t *evidence, const char *key, uint32_t guess)
     return cost > 0 && cost < UINT32_MAX ? (uint32_t)cost : guess;
 }
 
+static bool has_hung(const struct xf_findings *findings)
+{
+    for (uint32_t i = 0; i < findings->n; i++) {
+        if (findings->of[i].id == XF_FIND_DISK_HANGS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void keep(struct cell *cell, enum xf_reason reason, const struct xf_findings *findings,
                  const json_t *evidence, uint32_t took_ms, uint64_t now_ms)
 {
@@ -116,6 +157,7 @@ static void keep(struct cell *cell, enum xf_reason reason, const struct xf_findi
     cell->reason = xf_findings_reason(findings);
     cell->severity = xf_findings_worst(findings);
     cell->took_ms = took_ms;
+    cell->pair.hangs = has_hung(findings) ? cell->pair.hangs + 1 : 0;
     cell->n = 0;
     for (uint32_t i = 0; i < findings->n && cell->n < KEPT_MAX; i++) {
         uint8_t id = findings->of[i].id;
@@ -136,7 +178,9 @@ void xf_matrix_learn(struct xf_domain *dom, struct xf_slot target, enum xf_reaso
         struct cell *cell = &row_of(dom, now_ms)->cell[target.i];
 
         cell->pair.tried_ms = now_ms;
-        cell->pair.changed_ms = 0;
+        if (cell->pair.changed_ms + took_ms <= now_ms) { /* before it began */
+            cell->pair.changed_ms = 0;
+        }
         keep(cell, reason, findings, evidence, took_ms, now_ms);
     }
 }
@@ -168,6 +212,9 @@ static void start(struct cell *cell, bool background, uint64_t now_ms)
 {
     const struct xf_check_options options = { .background = background };
 
+    if (cell->dom->row->config == 0) {
+        xf_matrix_news(cell->dom, now_ms);
+    }
     cell->background = background;
     cell->pair.tried_ms = now_ms;
     cell->pair.changed_ms = 0;
