@@ -140,6 +140,16 @@ static bool has_hung(const struct xf_findings *findings)
     return false;
 }
 
+/* Who asks again and again does not make its turn come more seldom. */
+static void count_hangs(struct cell *cell, const struct xf_findings *findings, bool background)
+{
+    if (!has_hung(findings)) {
+        cell->pair.hangs = 0;
+    } else if (background || cell->pair.hangs == 0) {
+        cell->pair.hangs++;
+    }
+}
+
 static void keep(struct cell *cell, enum xf_reason reason, const struct xf_findings *findings,
                  const json_t *evidence, uint32_t took_ms, uint64_t now_ms)
 {
@@ -157,7 +167,6 @@ static void keep(struct cell *cell, enum xf_reason reason, const struct xf_findi
     cell->reason = xf_findings_reason(findings);
     cell->severity = xf_findings_worst(findings);
     cell->took_ms = took_ms;
-    cell->pair.hangs = has_hung(findings) ? cell->pair.hangs + 1 : 0;
     cell->n = 0;
     for (uint32_t i = 0; i < findings->n && cell->n < KEPT_MAX; i++) {
         uint8_t id = findings->of[i].id;
@@ -181,6 +190,7 @@ void xf_matrix_learn(struct xf_domain *dom, struct xf_slot target, enum xf_reaso
         if (cell->pair.changed_ms + took_ms <= now_ms) { /* before it began */
             cell->pair.changed_ms = 0;
         }
+        count_hangs(cell, findings, false);
         keep(cell, reason, findings, evidence, took_ms, now_ms);
     }
 }
@@ -193,6 +203,9 @@ static void checked(void *arg, enum xf_reason reason, const struct xf_findings *
     enum xf_severity before = cell->checked_ms != 0 ? cell->severity : XF_INFO;
 
     cell->check = NULL;
+    if (reason == XF_REASON_OK) {
+        count_hangs(cell, findings, cell->background);
+    }
     keep(cell, reason, findings, evidence, took_ms, xf_now_ms());
     if (cell->background) {
         xf_rota_settle(&matrix_of(cell->dom->agent)->rota,
