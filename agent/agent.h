@@ -38,6 +38,7 @@ struct xf_group;
 struct xf_history;
 struct xf_ipc;
 struct xf_later;
+struct xf_looker;
 struct xf_matrix;
 struct xf_matrix_row;
 struct xf_mover;
@@ -168,6 +169,7 @@ struct xf_agent {
     struct xf_question *questions;
     struct xf_check *checks;
     struct xf_matrix *matrix;
+    struct xf_looker *looks_hanging;
     struct xf_visit *visits;
     struct xf_visit_probe *visit_probes;
     uint64_t next_request;

@@ -113,8 +113,8 @@ static void remove_nonces(struct xf_check *check)
 
     if (check->nonce_out) {
         make_looks(check, XF_NONCE_REMOVE, look);
-        (void)xf_looks_start(check->dom->agent->loop, look, check->needs.n_disks,
-                             disk_timeout_ms(check), removed, NULL, &unused);
+        (void)xf_looks_start(check->dom->agent->loop, &check->dom->agent->looks_hanging, look,
+                             check->needs.n_disks, disk_timeout_ms(check), removed, NULL, &unused);
         check->nonce_out = false;
     }
 }
@@ -286,8 +286,8 @@ static void start_looks(struct xf_check *check, enum xf_nonce_task task, xf_look
     for (uint32_t i = 0; task == XF_NONCE_REMOVE && i < check->needs.n_disks; i++) {
         look[i].size_bytes = check->before[i].size_bytes; /* the same blocks again */
     }
-    (void)xf_looks_start(check->dom->agent->loop, look, check->needs.n_disks,
-                         disk_timeout_ms(check), done, check, &check->looks);
+    (void)xf_looks_start(check->dom->agent->loop, &check->dom->agent->looks_hanging, look,
+                         check->needs.n_disks, disk_timeout_ms(check), done, check, &check->looks);
 }
 
 static bool take_visit(struct xf_check *check, const json_t *body)

@@ -6,7 +6,9 @@
 
 #include "agent.h"
 #include "attempt.h"
+#include "clock_qb.h"
 #include "log_qb.h"
+#include "matrix.h"
 #include "requests.h"
 #include "text.h"
 
@@ -94,6 +96,7 @@ static void changed(void *arg, const struct xf_dom_info *info, bool is_gone)
         return;
     }
     xf_domain_learn(dom, info->name, info->memory_mib);
+    xf_matrix_news(dom, xf_now_ms());
 }
 
 static void translated(void *arg, uint64_t cookie, enum xf_reason reason, const char *text)

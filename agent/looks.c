@@ -11,16 +11,23 @@
 #include <qb/qbutil.h>
 
 #include "child.h"
+#include "clock_qb.h"
 #include "diskmsg.h"
 #include "text.h"
 
 #define PROGRAM     "xenferry-look"
 /* Each may start helpers of its own; a domain of sixteen disks must not fill the host with them. */
 #define RUNNING_MAX 4u
+/* What has been killed and is not reaped after so long hangs in the kernel. */
+#define DEATH_MS    250u
 
-/* One process. It outlives its looks when it cannot be killed. */
-struct one {
-    struct xf_looks *looks; /* NULL: nobody waits for it any more */
+/* It outlives its looks when it cannot be killed. */
+struct xf_looker {
+    struct xf_looks *looks;     /* NULL: nobody waits for it any more */
+    struct xf_looker **hanging; /* the list that it is in then */
+    struct xf_looker *next;
+    uint64_t hangs_at_ms; /* alive then, it hangs; 0: it was not killed yet */
+    char path[sizeof(((struct xf_look *)NULL)->path)];
     struct xf_child *child;
     qb_loop_timer_handle timer;
     uint32_t index;
@@ -30,12 +37,13 @@ struct one {
 
 struct xf_looks {
     qb_loop_t *loop;
+    struct xf_looker **hanging;
     uint32_t timeout_ms;
     uint32_t n;
     uint32_t next;  /* to be started */
     uint32_t ended; /* of those before */
     qb_loop_timer_handle soon;
-    struct one *one[RUNNING_MAX];
+    struct xf_looker *one[RUNNING_MAX];
     struct xf_look *look;
     struct xf_disk *disk;
     xf_looks_done_fn done;
@@ -67,7 +75,7 @@ static void go_on_soon(struct xf_looks *looks)
 }
 
 /* Lets go of a process, which says no more. */
-static void part(struct one *one)
+static void part(struct xf_looker *one)
 {
     struct xf_looks *looks = one->looks;
 
@@ -81,6 +89,45 @@ static void part(struct one *one)
     looks->ended++;
 }
 
+/* It is not dead yet: until it is, nothing else looks at its disk. */
+static void leave(struct xf_looker *one)
+{
+    struct xf_looker **hanging = one->looks->hanging;
+
+    part(one);
+    one->hanging = hanging;
+    one->next = *hanging;
+    *hanging = one;
+}
+
+static void unlist(struct xf_looker *one)
+{
+    struct xf_looker **at = one->hanging;
+
+    while (*at != one) {
+        at = &(*at)->next;
+    }
+    *at = one->next;
+}
+
+static void end_it(struct xf_looker *one)
+{
+    one->hangs_at_ms = xf_now_ms() + DEATH_MS;
+    xf_child_kill(one->child);
+}
+
+static bool hangs(const struct xf_looks *looks, const char *path)
+{
+    uint64_t now_ms = xf_now_ms();
+
+    for (const struct xf_looker *one = *looks->hanging; one != NULL; one = one->next) {
+        if (now_ms >= one->hangs_at_ms && strcmp(one->path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void failed(struct xf_looks *looks, uint32_t index, const char *words)
 {
     struct xf_disk *disk = &looks->disk[index];
@@ -91,9 +138,16 @@ static void failed(struct xf_looks *looks, uint32_t index, const char *words)
     xf_text_copy(disk->words, sizeof(disk->words), words);
 }
 
+static void late(struct xf_looks *looks, uint32_t index, const char *words)
+{
+    failed(looks, index, words);
+    looks->disk[index].traits = 0;
+    looks->disk[index].late = true;
+}
+
 static void on_packet(void *arg, size_t size)
 {
-    struct one *one = arg;
+    struct xf_looker *one = arg;
     struct xf_disk *disk;
 
     if (one->looks == NULL || one->answered) {
@@ -109,7 +163,7 @@ static void on_packet(void *arg, size_t size)
 
 static void on_dead(void *arg)
 {
-    struct one *one = arg;
+    struct xf_looker *one = arg;
     struct xf_looks *looks = one->looks;
 
     if (looks != NULL) {
@@ -118,33 +172,50 @@ static void on_dead(void *arg)
         }
         part(one);
         go_on_soon(looks);
+    } else {
+        unlist(one);
     }
     free(one);
 }
 
 static const struct xf_child_events child_events = { .packet = on_packet, .dead = on_dead };
 
+static void set_timer(struct xf_looker *one, uint32_t ms);
+
+/* Told once it is dead, or is known to hang. */
 static void on_deadline(void *data)
 {
-    struct one *one = data;
+    struct xf_looker *one = data;
     struct xf_looks *looks = one->looks;
 
-    if (!one->answered) {
-        failed(looks, one->index, "");
-        looks->disk[one->index].traits = 0;
-        looks->disk[one->index].late = true;
+    if (one->hangs_at_ms != 0) {
+        one->hangs_at_ms = xf_now_ms();
+        leave(one);
+        go_on(looks);
+        return;
     }
-    part(one);
-    xf_child_kill(one->child);
-    go_on(looks);
+    if (!one->answered) {
+        late(looks, one->index, "");
+        one->answered = true; /* what it says now comes too late */
+    }
+    end_it(one);
+    set_timer(one, DEATH_MS);
+}
+
+static void set_timer(struct xf_looker *one, uint32_t ms)
+{
+    if (qb_loop_timer_add(one->looks->loop, QB_LOOP_MED, ms * QB_TIME_NS_IN_MSEC, one, on_deadline,
+                          &one->timer) != 0) {
+        abort();
+    }
 }
 
 /* False: it could not be started. */
-static bool start(struct xf_looks *looks, uint32_t index, struct one **ret_one)
+static bool start(struct xf_looks *looks, uint32_t index, struct xf_looker **ret_one)
 {
     static char name[] = PROGRAM;
     char *argv[] = { name, NULL };
-    struct one *one = calloc(1, sizeof(*one));
+    struct xf_looker *one = calloc(1, sizeof(*one));
     uint8_t packet[XF_LOOKMSG_SIZE_MAX];
     int size = xf_look_encode(&looks->look[index], packet, sizeof(packet));
 
@@ -153,6 +224,7 @@ static bool start(struct xf_looks *looks, uint32_t index, struct one **ret_one)
     }
     one->looks = looks;
     one->index = index;
+    xf_text_copy(one->path, sizeof(one->path), looks->look[index].path);
     if (size < 0 || xf_child_start(looks->loop, PROGRAM, argv, one->buf, sizeof(one->buf),
                                    &child_events, one, &one->child) != 0) {
         free(one);
@@ -163,10 +235,7 @@ static bool start(struct xf_looks *looks, uint32_t index, struct one **ret_one)
         free(one);
         return false;
     }
-    if (qb_loop_timer_add(looks->loop, QB_LOOP_MED, looks->timeout_ms * QB_TIME_NS_IN_MSEC, one,
-                          on_deadline, &one->timer) != 0) {
-        abort();
-    }
+    set_timer(one, looks->timeout_ms);
     *ret_one = one;
     return true;
 }
@@ -177,7 +246,10 @@ static void start_some(struct xf_looks *looks)
         while (looks->one[i] == NULL && looks->next < looks->n) {
             uint32_t index = looks->next++;
 
-            if (!start(looks, index, &looks->one[i])) {
+            if (hangs(looks, looks->look[index].path)) {
+                late(looks, index, "an earlier look still hangs");
+                looks->ended++;
+            } else if (!start(looks, index, &looks->one[i])) {
                 failed(looks, index, "no process can be started to look at it");
                 looks->ended++;
             }
@@ -194,8 +266,9 @@ static void go_on(struct xf_looks *looks)
     }
 }
 
-int xf_looks_start(qb_loop_t *loop, const struct xf_look *look, uint32_t n, uint32_t timeout_ms,
-                   xf_looks_done_fn done, void *arg, struct xf_looks **ret_looks)
+int xf_looks_start(qb_loop_t *loop, struct xf_looker **hanging, const struct xf_look *look,
+                   uint32_t n, uint32_t timeout_ms, xf_looks_done_fn done, void *arg,
+                   struct xf_looks **ret_looks)
 {
     struct xf_looks *looks = calloc(1, sizeof(*looks));
 
@@ -209,6 +282,7 @@ int xf_looks_start(qb_loop_t *loop, const struct xf_look *look, uint32_t n, uint
     }
     memcpy(looks->look, look, n * sizeof(*look));
     looks->loop = loop;
+    looks->hanging = hanging;
     looks->n = n;
     looks->timeout_ms = timeout_ms;
     looks->done = done;
@@ -225,11 +299,11 @@ void xf_looks_stop(struct xf_looks *looks)
         return;
     }
     for (uint32_t i = 0; i < RUNNING_MAX; i++) {
-        struct one *one = looks->one[i];
+        struct xf_looker *one = looks->one[i];
 
         if (one != NULL) {
-            part(one);
-            xf_child_kill(one->child);
+            end_it(one);
+            leave(one);
         }
     }
     free_looks(looks);

@@ -13,6 +13,7 @@
 #include "disk.h"
 
 struct xf_looks;
+struct xf_looker; /* one process */
 
 /*
  * disk[n] as they were asked for. Of one that did not end in time .late is set, of one whose process
@@ -20,9 +21,13 @@ struct xf_looks;
  */
 typedef void (*xf_looks_done_fn)(void *arg, const struct xf_disk *disk, uint32_t n);
 
-/* done comes from the loop, also when n is 0. 0 or negative errno. */
-int xf_looks_start(qb_loop_t *loop, const struct xf_look *look, uint32_t n, uint32_t timeout_ms,
-                   xf_looks_done_fn done, void *arg, struct xf_looks **ret_looks);
+/*
+ * done comes from the loop, also when n is 0. 0 or negative errno. hanging: the agent's list of
+ * processes that could not be killed yet; a disk that one of them looks at is .late at once.
+ */
+int xf_looks_start(qb_loop_t *loop, struct xf_looker **hanging, const struct xf_look *look,
+                   uint32_t n, uint32_t timeout_ms, xf_looks_done_fn done, void *arg,
+                   struct xf_looks **ret_looks);
 /* done will not come. A process that cannot be killed yet is reaped when it can. Takes NULL. */
 void xf_looks_stop(struct xf_looks *looks);
 

@@ -39,6 +39,7 @@ struct cell {
 };
 
 struct xf_matrix_row {
+    uint64_t config; /* its digest; 0: not known yet */
     struct cell cell[XF_NODES_MAX];
 };
 
@@ -72,6 +73,36 @@ void xf_matrix_drop(struct xf_domain *dom)
     }
 }
 
+/* Of the domain's configuration, FNV-1a: so that another one is noticed. 0: it cannot be had. */
+static uint64_t config_digest(const struct xf_domain *dom)
+{
+    const struct xf_agent *agent = dom->agent;
+    char config[XF_CONFIG_SIZE_MAX];
+    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+
+    if (agent->hyper_ops->config(agent->hyper, &dom->uuid, config, sizeof(config)) != 0) {
+        return 0;
+    }
+    for (const char *p = config; *p != '\0'; p++) {
+        digest = (digest ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+    }
+    return digest;
+}
+
+void xf_matrix_news(struct xf_domain *dom, uint64_t now_ms)
+{
+    struct xf_matrix_row *row = dom->row;
+    uint64_t config = row != NULL && dom->core.state == XF_ST_HOME ? config_digest(dom) : 0;
+
+    if (config == 0 || config == row->config) {
+        return;
+    }
+    for (uint8_t i = 0; row->config != 0 && i < XF_NODES_MAX; i++) {
+        row->cell[i].pair.changed_ms = now_ms;
+    }
+    row->config = config;
+}
+
 static struct xf_matrix_row *row_of(struct xf_domain *dom, uint64_t now_ms)
 {
     if (dom->row == NULL) {
@@ -97,6 +128,26 @@ static uint32_t cost_of(const json_t *evidence, const char *key, uint32_t guess)
     json_int_t cost = json_integer_value(json_object_get(evidence, key));
 
     return cost > 0 && cost < UINT32_MAX ? (uint32_t)cost : guess;
+}
+
+static bool has_hung(const struct xf_findings *findings)
+{
+    for (uint32_t i = 0; i < findings->n; i++) {
+        if (findings->of[i].id == XF_FIND_DISK_HANGS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who asks again and again does not make its turn come more seldom. */
+static void count_hangs(struct cell *cell, const struct xf_findings *findings, bool background)
+{
+    if (!has_hung(findings)) {
+        cell->pair.hangs = 0;
+    } else if (background || cell->pair.hangs == 0) {
+        cell->pair.hangs++;
+    }
 }
 
 static void keep(struct cell *cell, enum xf_reason reason, const struct xf_findings *findings,
@@ -136,7 +187,10 @@ void xf_matrix_learn(struct xf_domain *dom, struct xf_slot target, enum xf_reaso
         struct cell *cell = &row_of(dom, now_ms)->cell[target.i];
 
         cell->pair.tried_ms = now_ms;
-        cell->pair.changed_ms = 0;
+        if (cell->pair.changed_ms + took_ms <= now_ms) { /* before it began */
+            cell->pair.changed_ms = 0;
+        }
+        count_hangs(cell, findings, false);
         keep(cell, reason, findings, evidence, took_ms, now_ms);
     }
 }
@@ -149,6 +203,9 @@ static void checked(void *arg, enum xf_reason reason, const struct xf_findings *
     enum xf_severity before = cell->checked_ms != 0 ? cell->severity : XF_INFO;
 
     cell->check = NULL;
+    if (reason == XF_REASON_OK) {
+        count_hangs(cell, findings, cell->background);
+    }
     keep(cell, reason, findings, evidence, took_ms, xf_now_ms());
     if (cell->background) {
         xf_rota_settle(&matrix_of(cell->dom->agent)->rota,
@@ -168,6 +225,9 @@ static void start(struct cell *cell, bool background, uint64_t now_ms)
 {
     const struct xf_check_options options = { .background = background };
 
+    if (cell->dom->row->config == 0) {
+        xf_matrix_news(cell->dom, now_ms);
+    }
     cell->background = background;
     cell->pair.tried_ms = now_ms;
     cell->pair.changed_ms = 0;

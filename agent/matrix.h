@@ -15,6 +15,8 @@ void xf_matrix_tick(struct xf_agent *agent, uint64_t now_ms);
 /* A check was made, whoever asked for it. */
 void xf_matrix_learn(struct xf_domain *dom, struct xf_slot target, enum xf_reason reason,
                      const struct xf_findings *findings, const json_t *evidence, uint32_t took_ms);
+/* The hypervisor has news of a domain here: with another configuration its pairs have changed. */
+void xf_matrix_news(struct xf_domain *dom, uint64_t now_ms);
 /* Every pair is checked now, a few at a time. */
 void xf_matrix_want_all(struct xf_agent *agent);
 /* ROWs of docs/control.md, of this node's domains. */

@@ -244,7 +244,7 @@ void xf_request_visit(struct xf_asker *asker, const struct xf_ctl_request *reque
         free_visit(visit);
         return;
     }
-    if (xf_looks_start(agent->loop, look, visit->needs.n_disks,
+    if (xf_looks_start(agent->loop, &agent->looks_hanging, look, visit->needs.n_disks,
                        (uint32_t)agent->settings.check_disk_timeout_ms, looked, visit,
                        &visit->looks) != 0) {
         xf_answer(asker, XF_REASON_INTERNAL, "no process can be started", NULL);

@@ -6,8 +6,8 @@
 #define MINUTE_MS 60000
 /* A quarter of a minute's budget may be saved up; three quarters come in a minute: together one. */
 #define SAVED_IN  4
-/* Doubling beyond this exceeds any interval. */
-#define DOUBLINGS 16u
+/* Of a second, doubling beyond this exceeds a day. */
+#define DOUBLINGS 17u
 
 static int64_t most_of(uint32_t budget)
 {
@@ -51,20 +51,28 @@ static bool can_pay(int64_t left, uint32_t budget, uint32_t cost)
     return left >= (price < most ? price : most);
 }
 
-static uint64_t retry_ms(const struct xf_rota_pair *p, uint64_t interval_ms)
+/* first, doubled so often, but at most most. */
+static uint64_t doubled_ms(uint64_t first, uint32_t times, uint64_t most)
 {
-    uint32_t doublings = p->failures - 1 < DOUBLINGS ? p->failures - 1 : DOUBLINGS;
-    uint64_t wait = (uint64_t)XF_ROTA_RETRY_MS << doublings;
+    uint64_t wait = first << (times < DOUBLINGS ? times : DOUBLINGS);
 
-    return wait < interval_ms ? wait : interval_ms;
+    return wait < most ? wait : most;
+}
+
+static uint64_t wait_ms(const struct xf_rota_pair *p, uint64_t interval_ms)
+{
+    if (p->hangs > 0) {
+        return doubled_ms(interval_ms, p->hangs,
+                          interval_ms > XF_ROTA_HANGS_MS ? interval_ms : XF_ROTA_HANGS_MS);
+    }
+    return p->failures > 0 ? doubled_ms(XF_ROTA_RETRY_MS, p->failures - 1, interval_ms)
+                           : interval_ms;
 }
 
 /* When its turn comes. */
 static uint64_t due_ms(const struct xf_rota_pair *p, uint64_t interval_ms)
 {
-    uint64_t due = p->tried_ms == 0  ? 1
-                   : p->failures > 0 ? p->tried_ms + retry_ms(p, interval_ms)
-                                     : p->tried_ms + interval_ms;
+    uint64_t due = p->tried_ms == 0 ? 1 : p->tried_ms + wait_ms(p, interval_ms);
     uint64_t soon = p->changed_ms + XF_ROTA_SETTLE_MS;
 
     if (p->changed_ms == 0) {

@@ -14,12 +14,15 @@
 #define XF_ROTA_SETTLE_MS 3000u
 /* A check that could not be made is tried again after so long, then twice as long, up to the interval. */
 #define XF_ROTA_RETRY_MS  15000u
+/* One whose looks at a disk do not end comes half as often each time, but once in so long. */
+#define XF_ROTA_HANGS_MS  86400000u
 
 /* One domain and one node. */
 struct xf_rota_pair {
     uint64_t tried_ms;   /* when its last check began; 0: never */
     uint64_t changed_ms; /* since when it is another than it was then; 0: it is the same */
     uint32_t failures;   /* checks in a row that could not be made */
+    uint32_t hangs;      /* checks in a row in which a look at a disk did not end */
     uint32_t frames;     /* what its check costs */
     uint32_t reads;
     bool barred; /* not now: its domain moves, its node is away */

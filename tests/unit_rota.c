@@ -164,6 +164,45 @@ static void what_cannot_be_checked_is_tried_again_ever_more_seldom(void **state)
     assert_int_equal(before, plan.interval_ms);
 }
 
+static void a_pair_whose_disk_hangs_comes_half_as_often_each_time(void **state)
+{
+    uint64_t wanted = plan.interval_ms;
+
+    (void)state;
+    for (uint32_t hangs = 1; hangs < 40; hangs++) {
+        struct xf_rota_pair pair = { .tried_ms = 1000, .hangs = hangs, .frames = 1 };
+        struct xf_rota rota = { .begun = false };
+
+        wanted = 2 * wanted < XF_ROTA_HANGS_MS ? 2 * wanted : XF_ROTA_HANGS_MS;
+        assert_int_equal(xf_rota_next(&rota, &plan, &pair, 1, 1000 + wanted - 1), XF_ROTA_NONE);
+        assert_int_equal(xf_rota_next(&rota, &plan, &pair, 1, 1000 + wanted), 0);
+    }
+    assert_int_equal(wanted, XF_ROTA_HANGS_MS);
+}
+
+static void a_disk_that_hangs_does_not_come_more_often_than_others(void **state)
+{
+    const struct xf_rota_plan seldom = { .interval_ms = 7 * (uint64_t)XF_ROTA_HANGS_MS,
+                                         .frames = 600,
+                                         .reads = 600 };
+    struct xf_rota_pair pair = { .tried_ms = 1000, .hangs = 1, .frames = 1 };
+    struct xf_rota rota = { .begun = false };
+
+    (void)state;
+    assert_int_equal(xf_rota_next(&rota, &seldom, &pair, 1, 1000 + seldom.interval_ms - 1),
+                     XF_ROTA_NONE);
+    assert_int_equal(xf_rota_next(&rota, &seldom, &pair, 1, 1000 + seldom.interval_ms), 0);
+}
+
+static void a_disk_that_hangs_and_has_changed_does_not_wait(void **state)
+{
+    struct xf_rota_pair pair = { .tried_ms = 1000, .changed_ms = 2000, .hangs = 9, .frames = 1 };
+    struct xf_rota rota = { .begun = false };
+
+    (void)state;
+    assert_int_equal(xf_rota_next(&rota, &plan, &pair, 1, 2000 + XF_ROTA_SETTLE_MS), 0);
+}
+
 static void a_check_larger_than_the_budget_comes_all_the_same_and_is_paid_for(void **state)
 {
     const struct xf_rota_plan small = { .interval_ms = 1000, .frames = 60, .reads = 60 };
@@ -284,6 +323,9 @@ int main(void)
         cmocka_unit_test(pairs_of_one_time_are_spread),
         cmocka_unit_test(a_barred_pair_is_passed_over),
         cmocka_unit_test(what_cannot_be_checked_is_tried_again_ever_more_seldom),
+        cmocka_unit_test(a_pair_whose_disk_hangs_comes_half_as_often_each_time),
+        cmocka_unit_test(a_disk_that_hangs_does_not_come_more_often_than_others),
+        cmocka_unit_test(a_disk_that_hangs_and_has_changed_does_not_wait),
         cmocka_unit_test(a_check_larger_than_the_budget_comes_all_the_same_and_is_paid_for),
         cmocka_unit_test(what_a_check_cost_more_than_thought_is_taken_off),
         cmocka_unit_test(no_budget_is_exceeded_and_no_pair_starves), /* it takes longest */
