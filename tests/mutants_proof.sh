@@ -8,6 +8,8 @@ src=${top_srcdir:-.}
 # Source, then the unit tests that must object, each of them tests/NAME.c. Arguments choose sources.
 pairs="
 common/blocks.c unit_blocks
+common/device.c unit_device
+common/device_nbd.c unit_device
 common/disk.c unit_disk
 common/diskmsg.c unit_diskmsg
 common/finding.c unit_finding
@@ -39,8 +41,9 @@ compile() {
     ${CC:-cc} $CPPFLAGS -I"$src/common" -I"$src/tests" -std=gnu11 -w -O0 "$@"
 }
 
-# To read beyond a table, or what was never written, is an objection too.
-traps="-fsanitize=bounds -fsanitize-undefined-trap-on-error -ftrivial-auto-var-init=pattern"
+# To go beyond a table, or to read what was never written, is an objection too.
+traps="-fsanitize=bounds -fsanitize-undefined-trap-on-error"
+traps="$traps -ftrivial-auto-var-init=pattern -fstack-protector-all"
 
 cat >"$work/main.c" <<'END'
 #include <stdlib.h>

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -86,7 +88,99 @@ static void what_many_devices_carry_is_no_name(void **state)
     assert_true(xf_name_hollow("00000000-0000-0000-0000-000000000000"));
     assert_true(xf_name_hollow("FFFF ffff"));
     assert_true(xf_name_hollow(""));
+    assert_true(xf_name_hollow("00:00.00\t0-\r"));
+    assert_true(xf_name_hollow("Ff:fF.ff"));
+    assert_false(xf_name_hollow("0f"));
+    assert_false(xf_name_hollow("FA"));
     assert_false(xf_name_hollow("00000000-0000-0000-0000-000000000001"));
+}
+
+static void names_of_any_length_that_registries_give_are_read(void **state)
+{
+    static const uint8_t eui[16] = { 0, 0x25, 0x38, 0x5b, 0x71, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+    static const uint8_t uuid[18] = { 0x20, 0, 1, 2, 3 };
+    static const uint8_t naa6[16] = { 0x60, 1 }, naa5[16] = { 0x50, 1 };
+
+    (void)state;
+    check_name(2, eui, 12, XF_IDENT_EUI, "eui.0025385b7100000102030405");
+    check_name(2, eui, 16, XF_IDENT_EUI, "eui.0025385b710000010203040506070809");
+    check_name(2, eui, 10, XF_IDENT_EUI, NULL);
+    check_name(10, uuid, 18, XF_IDENT_UUID, NULL); /* of another version than is known */
+    check_name(10, "\x10\0abcdefghijklmno", 17, XF_IDENT_UUID, NULL);
+    check_name(3, naa6, 8, XF_IDENT_NAA, NULL);
+    check_name(3, naa5, 16, XF_IDENT_NAA, NULL);
+    check_name(3, eui, 16, XF_IDENT_NAA, NULL);
+    check_name(3, "", 0, XF_IDENT_NAA, NULL);
+    check_name(1, "VENDORX1", 8, XF_IDENT_T10, NULL);
+    check_name(1, "VENDOR\0 1", 9, XF_IDENT_T10, NULL);
+    check_name(1,
+               "VENDOR  \xff"
+               "1",
+               10, XF_IDENT_T10, NULL);
+    check_name(1, "VENDOR  1\0 \0", 12, XF_IDENT_T10, "VENDOR  1");
+}
+
+static void a_name_that_does_not_fit_is_none(void **state)
+{
+    char text[XF_IDENT_SIZE + 20], dst[8];
+    struct xf_names names;
+    uint8_t page[256];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    check_name(1, text, XF_IDENT_SIZE - 1, XF_IDENT_T10, text + 20);
+    check_name(1, text, XF_IDENT_SIZE, XF_IDENT_T10, NULL);
+    assert_int_equal(xf_wwid_parse(text, &names), -ENODATA);
+    xf_name_trim(dst, sizeof(dst), "1234567");
+    assert_string_equal(dst, "1234567");
+    xf_name_trim(dst, sizeof(dst), "12345678");
+    assert_string_equal(dst, "");
+    xf_name_trim(dst, sizeof(dst), "\t\r\n 1 2\r\t\n ");
+    assert_string_equal(dst, "1 2");
+    xf_name_trim(dst, sizeof(dst), "1\x01");
+    assert_string_equal(dst, "");
+    xf_name_trim(dst, sizeof(dst), "1\xff");
+    assert_string_equal(dst, "");
+    /* More names than there is room for. */
+    memset(page, 0, sizeof(page));
+    page[1] = 0x83;
+    page[3] = 20 * 12;
+    for (uint32_t i = 0; i < 20; i++) {
+        uint8_t *at = page + 4 + i * 12;
+
+        at[1] = 3;
+        at[3] = 8;
+        at[4] = 0x50;
+        at[11] = (uint8_t)(i + 1);
+    }
+    memset(&names, 0x5a, sizeof(names));
+    assert_int_equal(xf_vpd83_parse(page, 4 + 20 * 12, &names), 0);
+    assert_int_equal(names.n, XF_NAMES_MAX);
+    assert_string_equal(names.of[0].value, "naa.5000000000000001");
+    assert_string_equal(names.of[XF_NAMES_MAX - 1].value, "naa.500000000000000c");
+    page[1] = 0x80;
+    assert_int_equal(xf_vpd83_parse(page, 4 + 20 * 12, &names), -EBADMSG);
+}
+
+static void a_serial_number_is_a_text(void **state)
+{
+    uint8_t page[4 + XF_IDENT_SIZE] = { 0, 0x80, 0, XF_IDENT_SIZE };
+    char serial[XF_IDENT_SIZE];
+
+    (void)state;
+    memset(page + 4, 'x', XF_IDENT_SIZE);
+    assert_int_equal(xf_vpd80_parse(page, sizeof(page), serial, sizeof(serial)), -EBADMSG);
+    page[3]--;
+    assert_int_equal(xf_vpd80_parse(page, sizeof(page), serial, sizeof(serial)), 0);
+    assert_int_equal(strlen(serial), XF_IDENT_SIZE - 1);
+    page[6] = '\0';
+    assert_int_equal(xf_vpd80_parse(page, sizeof(page), serial, sizeof(serial)), -EBADMSG);
+    page[3] = 4;
+    page[7] = '\0';
+    page[4] = 'A';
+    assert_int_equal(xf_vpd80_parse(page, sizeof(page), serial, sizeof(serial)), 0);
+    assert_string_equal(serial, "Ax");
 }
 
 static void names_of_ports_and_targets_are_not_the_units(void **state)
@@ -127,6 +221,11 @@ static void a_page_that_is_cut_gives_what_is_whole(void **state)
     assert_int_equal(xf_vpd80_parse(serial_page, sizeof(serial_page), serial, 2), -ENODATA);
 }
 
+#define TEN_DIGITS "6123456789"
+#define HUNDRED_DIGITS                                                                             \
+    TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS        \
+        TEN_DIGITS TEN_DIGITS
+
 static void the_kernels_and_multipaths_names_agree_with_the_devices(void **state)
 {
     static const struct {
@@ -142,6 +241,17 @@ static void the_kernels_and_multipaths_names_agree_with_the_devices(void **state
         { "32000112233445566", true, XF_IDENT_NAA, NULL },
         { "36000000000000000000000000000000f0", true, XF_IDENT_NAA, NULL },
         { "36", true, XF_IDENT_NAA, NULL },
+        { "36001405a0102030405060708090a0bff00", true, XF_IDENT_NAA, NULL }, /* one too many */
+        { "350014380010203041122334455667788", true, XF_IDENT_NAA, NULL },
+        { "3" HUNDRED_DIGITS, true, XF_IDENT_NAA, NULL },
+        { "20025385b7100000102030405", true, XF_IDENT_EUI, "eui.0025385b7100000102030405" },
+        { "20025385b710000010203040506070809", true, XF_IDENT_EUI,
+          "eui.0025385b710000010203040506070809" },
+        { "20025385b71", true, XF_IDENT_EUI, NULL },
+        { "nvme.0000-00000000", false, XF_IDENT_SERIAL, NULL },
+        { "nope.01020304-0506-0708-090a-0B0C0D0E0F10", false, XF_IDENT_UUID, NULL },
+        { "uuix.01020304-0506-0708-090a-0B0C0D0E0F10", false, XF_IDENT_UUID, NULL },
+        { "na", false, XF_IDENT_NAA, NULL },
         { "20025385b71000001", true, XF_IDENT_EUI, "eui.0025385b71000001" },
         { "eui.0025385b71000001", true, XF_IDENT_EUI, "eui.0025385b71000001" },
         { "eui.0000000000000000", false, XF_IDENT_EUI, NULL },
@@ -186,6 +296,23 @@ static void a_maps_uuid_says_who_made_it(void **state)
     xf_dm_uuid_parse("LVM-Fn4cWpAbCdEfGhIjKlMnOpQrStZyXwVuq1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6-real",
                      &uuid);
     assert_string_equal(uuid.layer, "real");
+    xf_dm_uuid_parse("LVM-Fn4cWpAbCdEfGhIjKlMnOpQrStZyXwVuq1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6-"
+                     "abcdefghijklmnopqrstuvwxyz012345",
+                     &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_LVM);
+    assert_string_equal(uuid.layer, "?bcdefghijklmnopqrstuvwxyz01234"); /* cut, and still a layer */
+    xf_dm_uuid_parse("LVM-Fn4cWpAbCdEfGhIjKlMnOpQrStZyXwVuq1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h67",
+                     &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
+    xf_dm_uuid_parse("LVX-Fn4cWpAbCdEfGhIjKlMnOpQrStZyXwVuq1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6", &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
+    xf_dm_uuid_parse("LVM-Fn4cWpAbCdEfGhIjKlMnOpQrStZyXw\001uq1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6",
+                     &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
+    xf_dm_uuid_parse("LVM-Fn4cWpAbCdEfGhIjKlMnOpQrStZyXwVuq1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6\0cow",
+                     &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_LVM);
+    assert_string_equal(uuid.layer, "");
     xf_dm_uuid_parse("LVM-short", &uuid);
     assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
     xf_dm_uuid_parse("part12-mpath-36001405", &uuid);
@@ -198,6 +325,17 @@ static void a_maps_uuid_says_who_made_it(void **state)
     xf_dm_uuid_parse("part-mpath-3", &uuid);
     assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
     xf_dm_uuid_parse("part123456-x", &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
+    xf_dm_uuid_parse("part9999-x", &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_PART);
+    assert_int_equal(uuid.part, 9999);
+    xf_dm_uuid_parse("part00000000000000000000000000001-x", &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
+    xf_dm_uuid_parse("part12", &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
+    xf_dm_uuid_parse("-part12", &uuid);
+    assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
+    xf_dm_uuid_parse("trap12-x", &uuid);
     assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
     xf_dm_uuid_parse("", &uuid);
     assert_int_equal(uuid.kind, XF_DM_UUID_OTHER);
@@ -234,11 +372,31 @@ static void an_iscsi_disk_is_known_by_its_place_in_sysfs(void **state)
     assert_string_equal(path.session, "");
     assert_int_equal(path.lun, 2);
     assert_int_equal(xf_scsi_path_parse("/sys/devices/virtual/block/dm-0", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/session/0:0:9:8", &path), 0);
+    assert_string_equal(path.session, "");
+    assert_int_equal(path.lun, 8);
+    assert_int_equal(xf_scsi_path_parse("/session123456789012345678901234/0:0:0:2", &path), 0);
+    assert_string_equal(path.session, "session123456789012345678901234");
+    assert_int_equal(xf_scsi_path_parse("/session1234567890123456789012345/0:0:0:2", &path), 0);
+    assert_string_equal(path.session, "");
+    assert_int_equal(xf_scsi_path_parse("/session123/session4/0:0:0:2", &path), 0);
+    assert_string_equal(path.session, "session4");
+    assert_int_equal(xf_scsi_path_parse("/sessiom7/0:0:0:2", &path), 0);
+    assert_string_equal(path.session, "");
     assert_int_equal(xf_scsi_path_parse("/x/1:2:3:", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/x/1:2:3", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/x/1:2:3:4:5", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/x/1:a:3:4", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/x/1:/:3:4", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/x/1:-:3:4", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/x/1:2:3:18446744073709551615", &path), 0);
+    assert_int_equal(xf_scsi_path_parse("/x/1:2:3:18446744073709551616", &path), -EINVAL);
+    assert_int_equal(xf_scsi_path_parse("/x/1:2:3:000000000000000000001", &path), -EINVAL);
     assert_int_equal(xf_scsi_path_parse("", &path), -EINVAL);
 }
 
 #define ARGS(text) text, sizeof(text)
+#define FORTY      "a234567890123456789012345678901234567890"
 
 static void every_spelling_of_nbd_client_is_read(void **state)
 {
@@ -276,6 +434,29 @@ static void every_spelling_of_nbd_client_is_read(void **state)
                "2\0/dev/nbd3"),
           NULL },
         { ARGS("nbd-client\0\0/dev/nbd3"), NULL },
+        { ARGS("nbd-client\0-nx\0san\0/dev/nbd3"), NULL }, /* an option of no value with one */
+        { ARGS("nbd-client\0--nofork=x\0san\0/dev/nbd3"), NULL },
+        { ARGS("nbd-client\0bs=1\0san\0/dev/nbd3"), "san:10809/" },
+        { ARGS("nbd-client\0timeout=\0san\0/dev/nbd3"), NULL },
+        { ARGS("nbd-client\0bs-9\0/dev/nbd3"), "bs-9:10809/" },
+        { ARGS("nbd-client\0timeout-9\0/dev/nbd3"), "timeout-9:10809/" },
+        { ARGS("nbd-client\0size=9999\0/dev/nbd3"), "size=9999:10809/" },
+        { ARGS("nbd-client\0bs=\0/dev/nbd3"), "bs=:10809/" },
+        { ARGS("nbd-client\0a=b\0/dev/nbd3"), "a=b:10809/" },
+        { ARGS("nbd-client\0-N\0web\0--\0-san\0/dev/nbd3"), "-san:10809/web" },
+        { ARGS("nbd-client\0--\0bs=1\0/dev/nbd3"), "bs=1:10809/" },
+        { ARGS("nbd-client\0-\0/dev/nbd3"), "-:10809/" },
+        { ARGS("nbd-client\0-unix\0/run/nbd.sock\0"
+               "1\0/dev/nbd3"),
+          NULL },
+        { ARGS("nbd-client\0-unix\0/run/n:d\0/dev/nbd3"), "unix:/run/n:d/" },
+        { ARGS("nbd-client\0[fe80::1]\0/dev/nbd3"), "[fe80::1]:10809/" },
+        { ARGS("nbd-client\0s\001n\0/dev/nbd3"), NULL },
+        { ARGS("nbd-client\0-N\0w\001b\0san\0/dev/nbd3"), NULL },
+        { ARGS("nbd-client\0-N\0w\xe9"
+               "b\0san\0/dev/nbd3"),
+          NULL },
+        { ARGS("nbd-client\0" FORTY FORTY "\0/dev/nbd3"), NULL }, /* no room for the server */
         { ARGS("nbd-client\0s\xe9n\0/dev/nbd3"), NULL },
     };
     char text[XF_IDENT_SIZE];
@@ -303,13 +484,44 @@ static void another_process_or_device_is_no_client_of_this_one(void **state)
     assert_int_equal(xf_nbd_cmdline_parse(ARGS("bash\0san\0/dev/nbd3"), "nbd3", &nbd), -ESRCH);
     assert_int_equal(xf_nbd_cmdline_parse("", 0, "nbd3", &nbd), -ESRCH);
     assert_int_equal(xf_nbd_cmdline_parse("nbd-client", 10, "nbd3", &nbd), -EINVAL); /* no end */
+    assert_int_equal(xf_nbd_cmdline_parse("nbd-client\0san\0/dev/nbd3", 24, "nbd3", &nbd), -EINVAL);
+}
+
+static void arguments_without_an_end_are_not_read_beyond_it(void **state)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct xf_nbd nbd;
+
+    (void)state;
+    assert_true(two != MAP_FAILED);
+    assert_int_equal(mprotect(two + page, page, PROT_NONE), 0);
+    memcpy(two + page - 10, "nbd-client", 10);
+    assert_int_equal(xf_nbd_cmdline_parse(two + page - 10, 10, "nbd3", &nbd), -EINVAL);
+    assert_int_equal(munmap(two, 2 * page), 0);
+}
+
+static void more_arguments_than_there_is_room_for_are_not_understood(void **state)
+{
+    char args[11 + 4 + 10 + 3 * XF_NBD_ARGV_MAX] = "nbd-client\0san\0/dev/nbd3";
+    size_t size = 25;
+    struct xf_nbd nbd;
+
+    (void)state;
+    for (uint32_t n = 3; n <= XF_NBD_ARGV_MAX; n++) {
+        assert_int_equal(xf_nbd_cmdline_parse(args, size, "nbd3", &nbd), 0);
+        memcpy(args + size, "-n", 3);
+        size += 3;
+    }
+    assert_int_equal(xf_nbd_cmdline_parse(args, size, "nbd3", &nbd), -EINVAL);
 }
 
 static void a_hosts_own_names_are_found_in_every_spelling(void **state)
 {
-    static const struct xf_own_names own = {
-        .n = 4, .of = { "node1.example.com", "192.0.2.1", "2001:db8::1", "short" }
-    };
+    static const struct xf_own_names own = { .n = 10,
+                                             .of = { "node1.example.com", "192.0.2.1",
+                                                     "2001:db8::1", "short", "", "9lives", "0nes",
+                                                     "zeta", "fe80::1.2.3.4", "beta.x::1" } };
     static const char *const ours[] = { "127.0.0.1",
                                         "127.9.9.9",
                                         "localhost",
@@ -327,10 +539,27 @@ static void a_hosts_own_names_are_found_in_every_spelling(void **state)
                                         "[2001:db8::1]",
                                         "2001:DB8::1",
                                         "short.example.org",
+                                        "0",
+                                        "::",
+                                        "::ffff:0",
+                                        "localhost.",
+                                        "localhost.x",
+                                        "ip6-localhost",
+                                        "ip6-loopback",
+                                        "ZETA.example.org",
+                                        "9lives",
                                         "" };
-    static const char *const others[] = { "node2",   "node1.example.org", "192.0.2.10",
-                                          "192.0.2", "2001:db8::2",       "local",
-                                          "node11" };
+    static const char *const others[] = { "node2",       "node1.example.org",
+                                          "192.0.2.10",  "192.0.2",
+                                          "2001:db8::2", "local",
+                                          "node11",      "0nes.example.org",
+                                          "fe80::1",     "zeta.x::1",
+                                          "beta",        "sho",
+                                          "shortest",    "192",
+                                          "0.2",         "9lives.example.org",
+                                          "2001",        "2001:db8::1.x",
+                                          "12",          "ip6-x",
+                                          ".example.org" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
@@ -355,6 +584,8 @@ static void texts_of_qemu_are_no_paths(void **state)
     assert_string_equal(text, "pool/image@snap");
     assert_int_equal(xf_rbd_parse("rbd:pool/a\\:b", text, sizeof(text)), 0);
     assert_string_equal(text, "pool/a:b");
+    assert_int_equal(xf_rbd_parse("rbd:pool/a\\", text, sizeof(text)), 0);
+    assert_string_equal(text, "pool/a\\");
     assert_int_equal(xf_rbd_parse("rbd:image", text, sizeof(text)), -EINVAL);
     assert_int_equal(xf_rbd_parse("rbd:/image", text, sizeof(text)), -EINVAL);
     assert_int_equal(xf_rbd_parse("rbd:pool/", text, sizeof(text)), -EINVAL);
@@ -372,11 +603,19 @@ static void an_image_with_a_backing_file_is_told(void **state)
     qcow2[15] = 0x70; /* where the name is */
     assert_true(xf_image_backed(qcow2, sizeof(qcow2)));
     assert_false(xf_image_backed(qcow2, 19));
+    assert_true(xf_image_backed(qcow2, 20));
+    qcow2[15] = 0;
+    qcow2[19] = 3; /* how long it is */
+    assert_true(xf_image_backed(qcow2, 20));
+    qcow2[3] = 0;
+    assert_false(xf_image_backed(qcow2, 20));
     vhd[63] = 3;
     assert_false(xf_image_backed(vhd, sizeof(vhd)));
     vhd[63] = 4;
     assert_true(xf_image_backed(vhd, sizeof(vhd)));
     assert_false(xf_image_backed(vhd, 63));
+    vhd[0] = 'C';
+    assert_false(xf_image_backed(vhd, sizeof(vhd)));
 }
 
 int main(void)
@@ -384,6 +623,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_logical_unit_has_the_names_of_its_page),
         cmocka_unit_test(what_many_devices_carry_is_no_name),
+        cmocka_unit_test(names_of_any_length_that_registries_give_are_read),
+        cmocka_unit_test(a_name_that_does_not_fit_is_none),
+        cmocka_unit_test(a_serial_number_is_a_text),
         cmocka_unit_test(names_of_ports_and_targets_are_not_the_units),
         cmocka_unit_test(a_page_that_is_cut_gives_what_is_whole),
         cmocka_unit_test(the_kernels_and_multipaths_names_agree_with_the_devices),
@@ -392,6 +634,8 @@ int main(void)
         cmocka_unit_test(an_iscsi_disk_is_known_by_its_place_in_sysfs),
         cmocka_unit_test(every_spelling_of_nbd_client_is_read),
         cmocka_unit_test(another_process_or_device_is_no_client_of_this_one),
+        cmocka_unit_test(arguments_without_an_end_are_not_read_beyond_it),
+        cmocka_unit_test(more_arguments_than_there_is_room_for_are_not_understood),
         cmocka_unit_test(a_hosts_own_names_are_found_in_every_spelling),
         cmocka_unit_test(texts_of_qemu_are_no_paths),
         cmocka_unit_test(an_image_with_a_backing_file_is_told),
