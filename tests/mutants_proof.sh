@@ -52,9 +52,9 @@ int xf_mutant;
 __attribute__((constructor)) static void which(void)
 {
     const char *number = getenv("XF_MUTANT");
-    const struct itimerval half_a_second = { .it_value.tv_usec = 500000 };
+    const struct itimerval limit = { .it_value = { 1, 500000 } };
 
-    setitimer(ITIMER_PROF, &half_a_second, NULL);
+    setitimer(ITIMER_PROF, &limit, NULL);
     xf_mutant = number != NULL ? atoi(number) : 0;
 }
 END
@@ -66,7 +66,8 @@ done
 compile -c -o "$work/main.o" "$work/main.c" || exit 99
 ar rcs "$work/libcommon.a" "$work"/common/*.o || exit 99
 
-# objects TESTS...: does one of them fail? A mutant may run for ever: half a second of processor is enough.
+# objects TESTS...: does one of them fail? A mutant may run for ever: so much processor is ten times what
+# the slowest test takes, on a machine that is not.
 objects() {
     for test in "$@"; do
         if ! "$work/$test" >"$work/log" 2>&1; then
