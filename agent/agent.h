@@ -173,6 +173,7 @@ struct xf_agent {
     struct xf_visit *visits;
     struct xf_visit_probe *visit_probes;
     uint64_t next_request;
+    uint64_t next_event; /* for those who watch */
     bool hello_wanted; /* facts have changed since the last HELLO */
     uint64_t hello_at_ms;
     uint64_t slots_at_ms;

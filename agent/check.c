@@ -28,13 +28,17 @@
 #include "visits.h"
 
 /* A target with checks enough is asked again so much later; so is a driver that still reads. */
-#define AGAIN_MS 250u
+#define AGAIN_MS    250u
+/* So many run at a time: a node that is emptied asks for a hundred at once. As many as a target takes. */
+#define RUNNING_MAX 8u
+#define TURN_MS     100u
 
 struct xf_check {
     struct xf_check *next;
     struct xf_domain *dom;
     struct xf_slot target;
     struct xf_check_options options;
+    bool begun; /* its turn has come */
     uint64_t started_ms;
     qb_loop_timer_handle deadline;
     qb_loop_timer_handle again;
@@ -163,10 +167,11 @@ static void judge_disks(struct xf_check *check)
 
     for (uint32_t i = 0; i < check->needs.n_disks; i++) {
         const struct xf_disk *before = check->have_before ? &check->before[i] : NULL;
-        const struct xf_disk *after = check->have_after ? &check->after[i] : before;
+        const struct xf_disk *after = check->have_after ? &check->after[i] : NULL;
         const struct xf_disk *there = check->have_there ? &check->target_disk[i] : NULL;
 
-        if (before != NULL && there != NULL) {
+        /* Without the second look nothing tells what changed meanwhile from what differs. */
+        if (before != NULL && after != NULL && there != NULL) {
             xf_disk_judge(before, after, there, check->needs.disk[i].writable, &check->findings);
         } else if (check->unproven[0] == '\0') {
             snprintf(subject, sizeof(subject), "disk %s", check->needs.disk[i].path);
@@ -174,9 +179,10 @@ static void judge_disks(struct xf_check *check)
                             "the check's time was over before");
         }
         if (before != NULL) {
-            reads += before->n_samples + after->n_samples;
+            reads += before->n_samples + (after != NULL ? after->n_samples : 0);
             reads += there != NULL ? there->n_samples : 0;
-            json_array_append_new(list, xf_disk_evidence(before, after, there));
+            json_array_append_new(list,
+                                  xf_disk_evidence(before, after != NULL ? after : before, there));
         }
     }
     json_object_set_new(check->evidence, "disks", list);
@@ -418,7 +424,7 @@ static void on_deadline(void *data)
     } else if (check->net_over) {
         finish_if_over(check);
     } else {
-        end(check, XF_REASON_BUSY); /* the driver still reads the configuration */
+        end(check, XF_REASON_HYPERVISOR); /* the driver still reads the configuration */
     }
 }
 
@@ -446,6 +452,29 @@ static void begin(struct xf_check *check)
                                     check->options.background, probed, check);
     check->nonce_out = check->needs.n_disks > 0;
     start_looks(check, XF_NONCE_MAKE, looked);
+}
+
+/* Its time begins with its turn: who waits for others is not late. */
+static void await_turn(struct xf_check *check)
+{
+    struct xf_agent *agent = check->dom->agent;
+    uint32_t running = 0;
+
+    for (const struct xf_check *other = agent->checks; other != NULL; other = other->next) {
+        running += other->begun ? 1 : 0;
+    }
+    if (running >= RUNNING_MAX) {
+        again(check, TURN_MS, await_turn);
+        return;
+    }
+    check->begun = true;
+    check->started_ms = xf_now_ms();
+    if (qb_loop_timer_add(agent->loop, QB_LOOP_MED,
+                          agent->settings.check_timeout_ms * QB_TIME_NS_IN_MSEC, check, on_deadline,
+                          &check->deadline) != 0) {
+        abort();
+    }
+    begin(check);
 }
 
 static void draw(void *bytes, size_t size)
@@ -477,12 +506,7 @@ struct xf_check *xf_check_start(struct xf_domain *dom, struct xf_slot target,
     xf_hex_of(nonce, sizeof(nonce), check->nonce);
     check->next = dom->agent->checks;
     dom->agent->checks = check;
-    if (qb_loop_timer_add(dom->agent->loop, QB_LOOP_MED,
-                          dom->agent->settings.check_timeout_ms * QB_TIME_NS_IN_MSEC, check,
-                          on_deadline, &check->deadline) != 0) {
-        abort();
-    }
-    again(check, 0, begin);
+    again(check, 0, await_turn);
     return check;
 }
 

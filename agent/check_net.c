@@ -232,6 +232,7 @@ static bool take_answer(struct xf_check_net *net, const json_t *body)
     if (json_array_size(list) != net->n) {
         return false;
     }
+    xf_net_probe_catch_up(net->probe);
     for (uint32_t i = 0; i < net->n; i++) {
         const json_t *b = json_array_get(list, i);
 

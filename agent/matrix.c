@@ -284,7 +284,6 @@ static uint32_t gather(struct xf_agent *agent, uint64_t now_ms, uint32_t *ret_wa
                        uint32_t *ret_background)
 {
     struct xf_matrix *m = matrix_of(agent);
-    bool pause = xf_visits_pause(agent);
     uint32_t n = 0;
 
     *ret_wanted = *ret_background = 0;
@@ -299,7 +298,7 @@ static uint32_t gather(struct xf_agent *agent, uint64_t now_ms, uint32_t *ret_wa
             if (!look_at(cell, now_ms)) {
                 continue;
             }
-            if (cell->check != NULL && (moves(dom) || (cell->background && pause))) {
+            if (cell->check != NULL && moves(dom)) {
                 xf_check_stop(cell->check);
                 cell->check = NULL;
                 cell->wanted = false;

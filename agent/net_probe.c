@@ -18,20 +18,22 @@
 #include "net_link.h"
 #include "text.h"
 
-#define NS_PER_MS    UINT64_C(1000000)
+#define NS_PER_MS      UINT64_C(1000000)
 
 /* Each size is sent so often, as is each ARP probe (RFC 5227's PROBE_NUM), all of it in this time. */
-#define REPEATS      3u
-#define SPREAD_NS    (40 * NS_PER_MS)
-#define TICK_NS      (4 * NS_PER_MS)
+#define REPEATS        3u
+#define SPREAD_NS      (40 * NS_PER_MS)
+#define TICK_NS        (4 * NS_PER_MS)
 /* What the interface did not take by then is lost: the answer is asked for soon after. */
-#define GIVE_UP_NS   (52 * NS_PER_MS)
-#define SEND_AT_ONCE 16u
-#define READ_AT_ONCE 64
+#define GIVE_UP_NS     (52 * NS_PER_MS)
+#define SEND_AT_ONCE   16u
+#define READ_AT_ONCE   64
+/* The frames of one round, and what else came. */
+#define CATCH_UP_TURNS 2u
 /* Largest frames in flight: the kernel counts them whole, although the filter cuts them. */
-#define PROBE_BUFFER (4 << 20)
-#define DOMAIN_MACS  8u
-#define PACKET_BYTES ((uint32_t)sizeof(((struct xf_net_packet *)0)->buf))
+#define PROBE_BUFFER   (4 << 20)
+#define DOMAIN_MACS    8u
+#define PACKET_BYTES   ((uint32_t)sizeof(((struct xf_net_packet *)0)->buf))
 
 struct probed_bridge {
     struct xf_net_probe *probe;
@@ -588,6 +590,17 @@ uint32_t xf_net_probe_send(struct xf_net_probe *probe, uint32_t bridge, uint8_t 
     send_sizes(b, b->start_ns);
     arm(probe, true);
     return REPEATS * n;
+}
+
+void xf_net_probe_catch_up(struct xf_net_probe *probe)
+{
+    for (uint32_t i = 0; i < probe->setup.n; i++) {
+        struct probed_bridge *bridge = &probe->bridge[i];
+
+        for (uint32_t turn = 0; bridge->fd >= 0 && turn < CATCH_UP_TURNS; turn++) {
+            (void)bridge_heard(bridge->fd, POLLIN, bridge);
+        }
+    }
 }
 
 void xf_net_probe_heard(const struct xf_net_probe *probe, uint32_t bridge, uint8_t round,

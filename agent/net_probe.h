@@ -48,6 +48,11 @@ void xf_net_probe_facts(const struct xf_net_probe *probe, uint32_t bridge,
 /* Sends each size a few times, spread over less than XF_NET_PROBE_WAIT_MS from the loop. Returns how many frames in all. */
 uint32_t xf_net_probe_send(struct xf_net_probe *probe, uint32_t bridge, uint8_t round,
                            const uint16_t *size, uint32_t n);
+/*
+ * Takes what has arrived and is yet to be read: a host that has a lot to do gets to its sockets and
+ * to the other host's answer in any order. Before heard() and taken().
+ */
+void xf_net_probe_catch_up(struct xf_net_probe *probe);
 /* heard[i]: size[i] of that round has arrived from the other host. */
 void xf_net_probe_heard(const struct xf_net_probe *probe, uint32_t bridge, uint8_t round,
                         const uint16_t *size, uint32_t n, bool *ret_heard);

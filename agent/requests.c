@@ -132,12 +132,25 @@ void xf_answer_event(struct xf_asker *asker, json_t *body)
     free(dump);
 }
 
+/* Who takes no more is let go while it is told, and with it all that its connection asked for. */
+static struct xf_asker *untold(struct xf_agent *agent, uint64_t event)
+{
+    struct xf_asker *asker = agent->askers;
+
+    while (asker != NULL && (!asker->watching || asker->told == event)) {
+        asker = asker->next;
+    }
+    return asker;
+}
+
 void xf_request_watchers(struct xf_agent *agent, json_t *event)
 {
-    for (struct xf_asker *asker = agent->askers; asker != NULL; asker = asker->next) {
-        if (asker->watching) {
-            xf_answer_event(asker, event);
-        }
+    uint64_t number = ++agent->next_event;
+    struct xf_asker *asker;
+
+    while ((asker = untold(agent, number)) != NULL) {
+        asker->told = number;
+        xf_answer_event(asker, event);
     }
 }
 

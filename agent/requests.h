@@ -28,6 +28,7 @@ struct xf_asker {
     struct xf_node node;      /* elsewhere: where, and what it is called there */
     uint64_t request;
     bool watching;
+    uint64_t told; /* the last event that it was sent */
     bool accepted; /* a move's first event was sent */
 };
 

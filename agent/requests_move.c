@@ -227,6 +227,8 @@ static void move_checked(void *arg, enum xf_reason reason, const struct xf_findi
         xf_text_copy(text, sizeof(text), "it has checks enough");
     } else if (reason == XF_REASON_CONFIG) {
         xf_text_copy(text, sizeof(text), not_sendable);
+    } else if (reason == XF_REASON_HYPERVISOR) {
+        xf_text_copy(text, sizeof(text), "the domain's configuration could not be read in time");
     }
     if (made) {
         reason = xf_findings_reason(findings);

@@ -312,6 +312,7 @@ static void on_timer(void *data)
         free_probe(p);
         return;
     }
+    xf_net_probe_catch_up(p->probe);
     list = json_array();
     for (uint32_t i = 0; i < p->setup.n; i++) {
         json_array_append_new(list, bridge_answer(p, i));
