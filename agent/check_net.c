@@ -22,7 +22,7 @@ _Static_assert(XF_NET_PROBE_BRIDGES_MAX >= XF_VIFS_MAX, "every vif's bridge fits
 #define AGAIN_MS   250u
 #define ROUNDS_MAX (XF_PROBE_ROUNDS_MAX - 1u) /* the first opens the bridges */
 /* Of a round in which a host was late, the next has so many times the time. */
-#define WAIT_MORE  2u
+#define WAIT_MORE  4u
 
 struct bridge {
     struct xf_probe_result result;

@@ -19,7 +19,7 @@
 /* Frames of one round have arrived by then, or are lost. */
 #define XF_NET_PROBE_WAIT_MS     60u
 /* Of hosts that have a lot to do: rounds that proved no loss are given more, up to this. */
-#define XF_NET_PROBE_WAIT_MAX_MS 480u
+#define XF_NET_PROBE_WAIT_MAX_MS 960u
 #define XF_NET_PROBE_BRIDGES_MAX 8u
 
 struct xf_net_probe;
